@@ -1,0 +1,59 @@
+/**
+ * Whose host is this? The rule for the hub's host and the instances' hosts, in one place. Hosts are compared by
+ * equality: a label is read out of a host, the host is built again from it, and both must be the same text.
+ */
+import type { Env } from "./env.ts";
+
+type OriginSettings = Pick<Env, "HUB_ORIGIN" | "INSTANCE_HOST">;
+
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const MAX_SLUG = 40;
+const HASH_CHARACTERS = 10;
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+
+export type HostOwner = { kind: "hub" } | { kind: "instance"; label: string } | { kind: "unknown" };
+
+/** Says whose a `Host` (with its port, as sent) is. */
+export function hostOwner(host: string, settings: OriginSettings): HostOwner {
+  if (host === new URL(settings.HUB_ORIGIN).host) return { kind: "hub" };
+  const [before = "", after = ""] = settings.INSTANCE_HOST.split("{label}");
+  const label = host.slice(before.length, host.length - after.length);
+  if (isLabel(label) && host === instanceHost(label, settings)) return { kind: "instance", label };
+  return { kind: "unknown" };
+}
+
+/** One DNS label: 1–63 of `a-z 0-9 -`, no hyphen at either end. */
+export function isLabel(text: string): boolean {
+  return LABEL.test(text);
+}
+
+/** Host (with port) of an instance. */
+export function instanceHost(label: string, settings: OriginSettings): string {
+  return settings.INSTANCE_HOST.replace("{label}", label);
+}
+
+/** Origin of an instance; its scheme is the hub's. */
+export function instanceOrigin(label: string, settings: OriginSettings): string {
+  return `${new URL(settings.HUB_ORIGIN).protocol}//${instanceHost(label, settings)}`;
+}
+
+/**
+ * The label of an instance: `<slug of client_id>-<hash of owner and client_id>`. Nobody else's instance can have it
+ * (50 bits, and the Tunnel behind it remembers its owner and refuses another).
+ */
+export async function instanceLabel(owner: string, clientId: string): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify([owner, clientId]));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  let hash = "";
+  for (const byte of digest.subarray(0, HASH_CHARACTERS)) hash += BASE32.charAt(byte & 31);
+  return `${slug(clientId)}-${hash}`;
+}
+
+function slug(clientId: string): string {
+  const text = clientId
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, MAX_SLUG)
+    .replace(/^-+|-+$/g, "");
+  return text === "" ? "instance" : text;
+}

@@ -1,0 +1,25 @@
+import type { Env } from "./env.ts";
+import { app } from "./app.ts";
+import { hostOwner } from "./origins.ts";
+import { serveInstance } from "./tunnel/ingress.ts";
+import { connectInstance } from "./tunnel/connect.ts";
+import { routes } from "./routes.ts";
+
+export { Tunnel } from "./tunnel/tunnel.ts";
+export { UserHub } from "./user-hub/user-hub.ts";
+
+/** Whose host is this? The hub's own pages and the instances' traffic part here and never meet again. */
+export default {
+  async fetch(request, env, context) {
+    const owner = hostOwner(request.headers.get("host") ?? "", env);
+    switch (owner.kind) {
+      case "hub":
+        if (new URL(request.url).pathname === routes.connect) return connectInstance(request, env);
+        return app.fetch(request, env, context);
+      case "instance":
+        return serveInstance(request, env, owner.label);
+      case "unknown":
+        return new Response("This host is not served here.\n", { status: 421 });
+    }
+  },
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,136 @@
+/**
+ * Control messages of version 2: JSON in text frames. The one place where the wire's words (`client_id`) are read.
+ * Unknown `type`s are ignored (a later version may send them); known ones are checked strictly.
+ */
+import * as v from "valibot";
+import { CONNECTION_ERRORS, ConnectionError, type ConnectionErrorCode } from "./errors.ts";
+import { LIMITS } from "./limits.ts";
+import { ClaudeSessionSchema, STATUSES } from "./status.ts";
+
+export const SUBPROTOCOL = "orchestrator.v2";
+export const PROTOCOL_VERSION = 2;
+
+/**
+ * The heartbeat is one fixed text each way, so that the platform answers it without waking the hub. No proxied
+ * application has a reason to send these words.
+ */
+export const HEARTBEAT_PING = "orchestrator.v2.ping";
+export const HEARTBEAT_PONG = "orchestrator.v2.pong";
+
+const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
+const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
+
+/** Chosen by the instance and kept by it; unique per owner. Printable ASCII without spaces, 1–128 characters. */
+export const ClientIdSchema = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/));
+
+const SoftwareSchema = v.object({ name: text(64), version: text(64) });
+
+const PeerLimitsSchema = v.object({
+  stream_window: count(1024, LIMITS.maxWindowBytes),
+  max_streams: count(1, 65_536),
+  max_websocket_message: count(1024, LIMITS.maxWindowBytes),
+});
+
+/** What an instance says about itself. All of it is shown to people and none of it is trusted. */
+export const InstanceMetadataSchema = v.object({
+  hostname: text(255),
+  project: text(4096),
+  platform: text(64),
+  upstream: v.optional(SoftwareSchema),
+});
+export type InstanceMetadata = v.InferOutput<typeof InstanceMetadataSchema>;
+
+const StatusFields = {
+  status: v.picklist(STATUSES),
+  sessions: v.pipe(v.array(ClaudeSessionSchema), v.maxLength(200)),
+};
+
+const RegisterSchema = v.object({
+  type: v.literal("register"),
+  protocol: count(1, 1000),
+  client_id: ClientIdSchema,
+  software: SoftwareSchema,
+  metadata: InstanceMetadataSchema,
+  capabilities: v.pipe(v.array(text(64)), v.maxLength(64)),
+  limits: PeerLimitsSchema,
+  ...StatusFields,
+});
+
+const RegisteredSchema = v.object({
+  type: v.literal("registered"),
+  success: v.literal(true),
+  protocol: count(1, 1000),
+  software: SoftwareSchema,
+  limits: PeerLimitsSchema,
+  /** Where people open this instance. */
+  instance: v.object({ label: text(63), url: text(2048) }),
+});
+
+const StatusUpdateSchema = v.object({ type: v.literal("status_update"), ...StatusFields });
+
+const CommandSchema = v.object({
+  type: v.literal("command"),
+  command: v.picklist(["disconnect", "refresh_status"]),
+});
+
+const GoAwaySchema = v.object({
+  type: v.literal("go_away"),
+  code: v.picklist(Object.keys(CONNECTION_ERRORS) as [ConnectionErrorCode, ...ConnectionErrorCode[]]),
+  message: text(1000),
+});
+
+const FromConnector = v.variant("type", [RegisterSchema, StatusUpdateSchema, GoAwaySchema]);
+const FromHub = v.variant("type", [RegisteredSchema, CommandSchema, GoAwaySchema]);
+
+export type Register = v.InferOutput<typeof RegisterSchema>;
+export type Registered = v.InferOutput<typeof RegisteredSchema>;
+export type StatusUpdate = v.InferOutput<typeof StatusUpdateSchema>;
+export type Command = v.InferOutput<typeof CommandSchema>;
+export type GoAway = v.InferOutput<typeof GoAwaySchema>;
+export type ConnectorMessage = v.InferOutput<typeof FromConnector>;
+export type HubMessage = v.InferOutput<typeof FromHub>;
+
+const CONNECTOR_TYPES = new Set<string>(["register", "status_update", "go_away"]);
+const HUB_TYPES = new Set<string>(["registered", "command", "go_away"]);
+
+/** Reads what a connector sent. Null for a type this version does not know; throws `ConnectionError` for anything malformed. */
+export function parseConnectorMessage(data: string): ConnectorMessage | null {
+  return parseControl(data, CONNECTOR_TYPES, FromConnector);
+}
+
+/** Reads what the hub sent. Null and errors as in `parseConnectorMessage`. */
+export function parseHubMessage(data: string): HubMessage | null {
+  return parseControl(data, HUB_TYPES, FromHub);
+}
+
+/** Writes any control message. */
+export function encodeControl(message: ConnectorMessage | HubMessage): string {
+  return JSON.stringify(message);
+}
+
+function parseControl<T>(
+  data: string,
+  known: ReadonlySet<string>,
+  schema: v.GenericSchema<unknown, T>,
+): T | null {
+  if (data.length > LIMITS.controlBytes) {
+    throw new ConnectionError("message_too_big", `control message over ${LIMITS.controlBytes} bytes`);
+  }
+  const value = parseJson(data);
+  const type = typeof value === "object" && value !== null && "type" in value ? value.type : undefined;
+  if (typeof type !== "string") throw new ConnectionError("bad_message", "control message without a type");
+  if (!known.has(type)) return null;
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  const issue = parsed.issues[0];
+  const where = v.getDotPath(issue) ?? "message";
+  throw new ConnectionError("bad_message", `${type.slice(0, 32)}: ${where}: ${issue.message}`.slice(0, 300));
+}
+
+function parseJson(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    throw new ConnectionError("bad_message", "control message is not JSON");
+  }
+}

@@ -1,0 +1,4 @@
+export * from "./control.ts";
+export * from "./errors.ts";
+export * from "./limits.ts";
+export * from "./status.ts";
