@@ -1,0 +1,1 @@
+import { y } from "./bad.ts"; export const x = () => y;
