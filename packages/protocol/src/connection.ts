@@ -1,0 +1,145 @@
+/** All streams of one connection, either end. The owner moves messages; this decides what they mean. */
+import { ConnectionError, STREAM_ERRORS, StreamError, type StreamErrorCode } from "./errors.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { FrameFlag, FrameType, readFrames, type Frame, type FrameVisitor } from "./frames.ts";
+import { decodeRequestHead, encodeRequestHead, type HeaderText, type RequestHead } from "./header-block.ts";
+import type { PeerLimits } from "./limits.ts";
+import { encodeCode } from "./reason.ts";
+import { Stream, type StreamHandler, type StreamLink, type StreamState } from "./stream.ts";
+
+export interface ConnectionOptions {
+  role: "hub" | "connector";
+  /** How this runtime shows header bytes. */
+  text: HeaderText;
+  /** What this end takes, and what the peer takes. */
+  local: PeerLimits;
+  remote: PeerLimits;
+  /** Sends one binary message; owns it. */
+  send(message: Uint8Array<ArrayBuffer>): void;
+  /** Calls back at the end of this turn of the event loop; default: a microtask. */
+  schedule?(flush: () => void): void;
+  /** Connector only: a new stream. Set `stream.handler` before returning; `ended` if the request has no body. */
+  request?(stream: Stream, head: RequestHead, ended: boolean): void;
+}
+
+export class Connection implements StreamLink, FrameVisitor {
+  readonly role: "hub" | "connector";
+  readonly text: HeaderText;
+  readonly #options: ConnectionOptions;
+  readonly #writer: FrameWriter;
+  readonly #streams = new Map<number, Stream>();
+  #lastId = 0;
+
+  constructor(options: ConnectionOptions) {
+    this.role = options.role;
+    this.text = options.text;
+    this.#options = options;
+    this.#writer = new FrameWriter(options.send, options.schedule);
+  }
+
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  /** The highest stream id so far. */
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  /** Says that ids up to this one were used before this object existed. */
+  skipIds(lastId: number): void {
+    this.#lastId = Math.max(this.#lastId, lastId);
+  }
+
+  /** Hub only: opens a stream. Throws `StreamError`: `refused_stream` at the peer's limit, or as `encodeRequestHead`. */
+  open(head: RequestHead, handler: StreamHandler, end: boolean): Stream {
+    if (this.#streams.size >= this.#options.remote.max_streams) {
+      throw new StreamError("refused_stream", "too many streams are open");
+    }
+    const payload = encodeRequestHead(head, this.text);
+    const stream = this.#add(++this.#lastId, head.kind);
+    stream.handler = handler;
+    this.write({ type: FrameType.REQUEST, flags: 0, streamId: stream.id, payload });
+    if (end) stream.end();
+    return stream;
+  }
+
+  /** Hub only: brings back an open WebSocket stream after this object's owner was out of memory. */
+  restore(state: StreamState, handler: StreamHandler): Stream {
+    const stream = this.#add(state.id, "websocket", state);
+    stream.handler = handler;
+    this.skipIds(state.id);
+    return stream;
+  }
+
+  /** Takes a binary message. Returns the error that must end the connection, if it does. */
+  receive(message: Uint8Array): ConnectionError | undefined {
+    try {
+      readFrames(message, this);
+      return undefined;
+    } catch (error) {
+      return error instanceof ConnectionError ? error : new ConnectionError("internal_error", String(error));
+    }
+  }
+
+  /** The connection is gone: every stream ends with `connection_lost`. */
+  lost(message = "the connection to the instance was lost"): void {
+    for (const stream of [...this.#streams.values()]) {
+      stream.abandon(new StreamError("connection_lost", message));
+    }
+  }
+
+  /** Sends what waits, now. */
+  flush(): void {
+    this.#writer.flush();
+  }
+
+  write(frame: Frame): void {
+    this.#writer.write(frame);
+  }
+
+  release(stream: Stream): void {
+    this.#streams.delete(stream.id);
+  }
+
+  frame(frame: Frame): void {
+    const stream = this.#streams.get(frame.streamId);
+    if (stream) return stream.receive(frame);
+    if (frame.type === FrameType.REQUEST) this.#onRequest(frame);
+  }
+
+  malformed(streamId: number, why: string): void {
+    this.#streams.get(streamId)?.fail(new StreamError("protocol_error", why));
+  }
+
+  #onRequest(frame: Frame): void {
+    const { streamId } = frame;
+    if (this.role === "hub" || streamId <= this.#lastId) return this.#refuse(streamId, "protocol_error");
+    this.#lastId = streamId;
+    if (this.#streams.size >= this.#options.local.max_streams) return this.#refuse(streamId, "refused_stream");
+    try {
+      const head = decodeRequestHead(frame.payload, this.text);
+      const ended = (frame.flags & FrameFlag.END) !== 0;
+      const stream = this.#add(streamId, head.kind);
+      this.#options.request?.(stream, head, ended);
+      if (ended) stream.receive({ ...frame, type: FrameType.DATA, payload: new Uint8Array(0) });
+    } catch (error) {
+      const failure = error instanceof StreamError ? error : new StreamError("internal_error", String(error));
+      this.#refuse(streamId, failure.code);
+      this.#streams.get(streamId)?.abandon(failure);
+    }
+  }
+
+  #add(id: number, kind: RequestHead["kind"], restored?: StreamState): Stream {
+    const { local, remote } = this.#options;
+    const options = { id, kind, sendCredit: remote.stream_window, receiveWindow: local.stream_window };
+    const stream = new Stream(this, options, restored);
+    this.#streams.set(id, stream);
+    return stream;
+  }
+
+  #refuse(streamId: number, code: StreamErrorCode): void {
+    const payload = encodeCode(STREAM_ERRORS[code], "");
+    this.write({ type: FrameType.RESET, flags: 0, streamId, payload });
+  }
+}

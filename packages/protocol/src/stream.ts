@@ -1,0 +1,282 @@
+/** One stream, either end: its state, its two windows, and which frames are legal now. SPEC.md sections 4 and 5. */
+import { STREAM_ERRORS, StreamError, streamErrorName, type StreamErrorCode } from "./errors.ts";
+import { FrameFlag, FrameType, type Frame } from "./frames.ts";
+import {
+  decodeResponseHead,
+  encodeResponseHead,
+  type HeaderText,
+  type RequestHead,
+  type ResponseHead,
+} from "./header-block.ts";
+import { LIMITS } from "./limits.ts";
+import { decodeCode, encodeCode } from "./reason.ts";
+import { ReceiveWindow, SendWindow, type ReceiveWindowState } from "./window.ts";
+
+/**
+ * What the owner of a stream is told. After `end` and `close` nothing more comes from the peer; after `reset` the stream is
+ * over. What arrives in `data` must be given back with `Stream.consume` once it has been used, or the peer stops sending.
+ */
+export interface StreamHandler {
+  /** Hub only: the head of the answer. */
+  response?(head: ResponseHead): void;
+  /** A view into the message: copy it to keep it. `text` and `more` mean something on WebSockets only. */
+  data(payload: Uint8Array, text: boolean, more: boolean): void;
+  /** The peer's half of an HTTP exchange ended. */
+  end(): void;
+  /** The peer's half of a WebSocket ended. */
+  close?(code: number, reason: string): void;
+  reset(error: StreamError): void;
+  /** Credit came back. */
+  writable(): void;
+}
+
+/** What a WebSocket stream needs to live on after its owner was out of memory: five numbers. */
+export interface StreamState {
+  id: number;
+  sendCredit: number;
+  receive: ReceiveWindowState;
+  localEnded: boolean;
+  remoteEnded: boolean;
+}
+
+/** What a stream needs of its connection. */
+export interface StreamLink {
+  write(frame: Frame): void;
+  /** The stream is over: forget it. */
+  release(stream: Stream): void;
+  readonly role: "hub" | "connector";
+  readonly text: HeaderText;
+}
+
+export interface StreamOptions {
+  id: number;
+  kind: RequestHead["kind"];
+  sendCredit: number;
+  receiveWindow: number;
+}
+
+const EMPTY = new Uint8Array(0);
+
+export class Stream {
+  readonly id: number;
+  readonly kind: RequestHead["kind"];
+  handler: StreamHandler | undefined;
+  readonly #link: StreamLink;
+  readonly #send: SendWindow;
+  readonly #receive: ReceiveWindow;
+  #localEnded = false;
+  #remoteEnded = false;
+  /** Status of the answer once there is one. */
+  #status: number | undefined;
+  #over = false;
+
+  constructor(link: StreamLink, options: StreamOptions, restored?: StreamState) {
+    this.#link = link;
+    this.id = options.id;
+    this.kind = options.kind;
+    this.#send = new SendWindow(restored?.sendCredit ?? options.sendCredit);
+    this.#receive = new ReceiveWindow(options.receiveWindow, restored?.receive);
+    if (!restored) return;
+    this.#status = 101;
+    this.#localEnded = restored.localEnded;
+    this.#remoteEnded = restored.remoteEnded;
+  }
+
+  /** Bytes that may be written now. */
+  get credit(): number {
+    return this.#send.credit;
+  }
+
+  /** Bytes that arrived and were not consumed. */
+  get held(): number {
+    return this.#receive.held;
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  get state(): StreamState {
+    return {
+      id: this.id,
+      sendCredit: this.#send.credit,
+      receive: this.#receive.state,
+      localEnded: this.#localEnded,
+      remoteEnded: this.#remoteEnded,
+    };
+  }
+
+  /** Connector only: answers. Throws `StreamError` if the head cannot be sent; the stream is then still open. */
+  respond(head: ResponseHead, end = false): void {
+    if (this.#over) return;
+    const payload = encodeResponseHead(head, this.#link.text);
+    this.#status = head.status;
+    this.#frame(FrameType.RESPONSE, end ? FrameFlag.END : 0, payload);
+    if (this.kind === "websocket" && head.status !== 101) this.#remoteEnded = true;
+    if (end) this.#endLocal();
+  }
+
+  /**
+   * Sends as much of `data` as there is credit for, in frames, and returns how many bytes that was; the caller keeps the
+   * rest until `writable`. The bytes sent must not change until the end of the turn.
+   */
+  write(data: Uint8Array): number {
+    if (this.#over || this.#localEnded) return data.byteLength;
+    const size = Math.min(data.byteLength, this.#send.credit);
+    for (let offset = 0; offset < size; offset += LIMITS.framePayloadBytes) {
+      this.#data(data.subarray(offset, Math.min(offset + LIMITS.framePayloadBytes, size)), 0);
+    }
+    return size;
+  }
+
+  /** Sends one frame of a WebSocket message; at most `credit` and `LIMITS.framePayloadBytes` bytes. */
+  writeMessageFrame(data: Uint8Array, flags: { text: boolean; more: boolean }): void {
+    if (this.#over || this.#localEnded) return;
+    this.#data(data, (flags.text ? FrameFlag.TEXT : 0) | (flags.more ? FrameFlag.MORE : 0));
+  }
+
+  /** Ends our half of an HTTP exchange. */
+  end(): void {
+    if (this.#over || this.#localEnded) return;
+    this.#frame(FrameType.DATA, FrameFlag.END, EMPTY);
+    this.#endLocal();
+  }
+
+  /** Ends our half of a WebSocket. */
+  close(code: number, reason: string): void {
+    if (this.#over || this.#localEnded) return;
+    this.#frame(FrameType.CLOSE, 0, encodeCode(code, reason));
+    this.#endLocal();
+  }
+
+  /** Says that received bytes were used; gives their credit back in steps. */
+  consume(bytes: number): void {
+    if (this.#over) return;
+    const credit = this.#receive.consume(bytes);
+    if (credit === 0 || this.#remoteEnded) return;
+    const payload = new Uint8Array(4);
+    new DataView(payload.buffer).setUint32(0, credit);
+    this.#frame(FrameType.WINDOW, 0, payload);
+  }
+
+  /** Ends the stream early, both ways; the handler is not called. */
+  reset(code: StreamErrorCode, reason = ""): void {
+    if (this.#over) return;
+    this.#frame(FrameType.RESET, 0, encodeCode(STREAM_ERRORS[code], reason));
+    this.#release();
+  }
+
+  /** Ends the stream without a frame, as when the connection is gone. */
+  abandon(error: StreamError): void {
+    if (this.#over) return;
+    this.#release();
+    this.handler?.reset(error);
+  }
+
+  /** Takes a frame from the peer. Whatever is wrong with it, or with the handler, ends in a reset of this stream. */
+  receive(frame: Frame): void {
+    try {
+      this.#dispatch(frame);
+    } catch (error) {
+      this.fail(error instanceof StreamError ? error : new StreamError("internal_error", String(error)));
+    }
+  }
+
+  /** Resets the stream towards the peer and tells the handler. */
+  fail(error: StreamError): void {
+    if (this.#over) return;
+    this.reset(error.code, error.message);
+    this.handler?.reset(error);
+  }
+
+  #dispatch(frame: Frame): void {
+    switch (frame.type) {
+      case FrameType.RESPONSE:
+        return this.#onResponse(frame);
+      case FrameType.DATA:
+        return this.#onData(frame);
+      case FrameType.WINDOW:
+        return this.#onWindow(frame.payload);
+      case FrameType.CLOSE:
+        return this.#onClose(frame.payload);
+      case FrameType.RESET: {
+        const { code, reason } = decodeCode(frame.payload);
+        const name = streamErrorName(code);
+        return this.abandon(new StreamError(name, reason === "" ? name : reason));
+      }
+      case FrameType.REQUEST:
+        throw new StreamError("protocol_error", "REQUEST on an open stream");
+      default:
+    }
+  }
+
+  #onResponse(frame: Frame): void {
+    if (this.#link.role !== "hub" || this.#status !== undefined) throw misplaced("RESPONSE");
+    const head = decodeResponseHead(frame.payload, this.#link.text);
+    if (head.status === 101 && this.kind !== "websocket") throw misplaced("status 101");
+    this.#status = head.status;
+    if (this.kind === "websocket" && head.status !== 101) this.#localEnded = true;
+    this.handler?.response?.(head);
+    if ((frame.flags & FrameFlag.END) !== 0) this.#endRemote();
+  }
+
+  #onData(frame: Frame): void {
+    if (this.#remoteEnded || (this.#link.role === "hub" && this.#status === undefined)) throw misplaced("DATA");
+    const ends = (frame.flags & FrameFlag.END) !== 0;
+    if (ends && this.#status === 101) throw misplaced("END");
+    this.#receive.receive(frame.payload.byteLength);
+    if (frame.payload.byteLength > 0 || this.#status === 101) {
+      const text = (frame.flags & FrameFlag.TEXT) !== 0;
+      this.handler?.data(frame.payload, text, (frame.flags & FrameFlag.MORE) !== 0);
+    }
+    if (ends && !this.#over) this.#endRemote();
+  }
+
+  #onWindow(payload: Uint8Array): void {
+    if (payload.byteLength !== 4) throw new StreamError("protocol_error", "malformed WINDOW");
+    this.#send.grant(new DataView(payload.buffer, payload.byteOffset, 4).getUint32(0));
+    if (!this.#localEnded) this.handler?.writable();
+  }
+
+  #onClose(payload: Uint8Array): void {
+    if (this.#status !== 101 || this.#remoteEnded) throw misplaced("CLOSE");
+    const { code, reason } = decodeCode(payload);
+    this.#remoteEnded = true;
+    this.handler?.close?.(code, reason);
+    this.#releaseIfEnded();
+  }
+
+  #data(payload: Uint8Array, flags: number): void {
+    this.#send.spend(payload.byteLength);
+    this.#frame(FrameType.DATA, flags, payload);
+  }
+
+  #frame(type: FrameType, flags: number, payload: Uint8Array): void {
+    this.#link.write({ type, flags, streamId: this.id, payload });
+  }
+
+  #endLocal(): void {
+    this.#localEnded = true;
+    this.#releaseIfEnded();
+  }
+
+  #endRemote(): void {
+    this.#remoteEnded = true;
+    this.handler?.end();
+    this.#releaseIfEnded();
+  }
+
+  #releaseIfEnded(): void {
+    if (this.#localEnded && this.#remoteEnded) this.#release();
+  }
+
+  #release(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#link.release(this);
+  }
+}
+
+function misplaced(what: string): StreamError {
+  return new StreamError("protocol_error", `${what} is not allowed now`);
+}
