@@ -1,1 +1,0 @@
-import { y } from "./bad.ts"; export const x = () => y;
