@@ -1,6 +1,6 @@
 /**
  * Runs the named test suites one after the other, all of them even when one fails, and ends with one line of totals.
- * `node .ci/test.ts check protocol …`; exits with 1 if anything failed.
+ * `node tooling/run-suites.ts check protocol …`; exits with 1 if anything failed.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -58,11 +58,8 @@ function runSuite(name: string): Totals {
   }
   rmSync(totalsFile(name), { force: true });
   const config = suite.config === undefined ? [] : ["--config", path.join(suite.root, suite.config)];
-  const status = run("vitest", [
-    "run",
-    ...["--root", suite.root, ...config],
-    ...["--reporter=default", "--reporter=json", `--outputFile.json=${totalsFile(name)}`],
-  ]);
+  const reports = ["--reporter=default", "--reporter=json", `--outputFile.json=${totalsFile(name)}`];
+  const status = run("vitest", ["run", "--root", suite.root, ...config, ...reports]);
   const totals = readTotals(totalsFile(name));
   // A suite can fail without a failed test: a file that does not load, an error after the last test.
   return status !== 0 && totals.failed === 0 ? { ...totals, failed: 1 } : totals;
