@@ -6,12 +6,17 @@ export const routes = {
   dashboardSocket: "/dashboard/socket",
   clients: "/clients",
   client: (clientId: string) => `/clients/${encodeURIComponent(clientId)}`,
+  clientDetails: (clientId: string) => `/clients/${encodeURIComponent(clientId)}/details`,
+  forgetClient: (clientId: string) => `/clients/${encodeURIComponent(clientId)}/forget`,
   tokens: "/tokens",
+  /** Makes a token and answers with the command that uses it, as a piece of a page. */
+  newToken: "/tokens/new",
+  revokeToken: (tokenId: string) => `/tokens/${encodeURIComponent(tokenId)}/revoke`,
   apiTokens: "/api/tokens",
   signIn: "/auth/sign-in",
   signOut: "/auth/logout",
   localSignIn: "/auth/local",
-  /** Moves a signed-in browser to an instance's origin: see auth/viewer-code.ts. */
+  /** Moves a signed-in browser to an instance's origin: see auth/viewer.ts. */
   open: (label: string) => `/open/${label}`,
   connect: "/ws/connect",
 } as const;
@@ -20,4 +25,8 @@ export const routes = {
 export const instanceRoutes = {
   prefix: "/.orchestrator/",
   enter: "/.orchestrator/enter",
+  /** 204 while the instance is connected, else 503: asked by the page that waits for it. */
+  ready: "/.orchestrator/ready",
+  /** The hub's own static files, the same on every host. */
+  assets: "/.orchestrator/assets/",
 } as const;

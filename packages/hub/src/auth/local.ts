@@ -1,0 +1,36 @@
+/**
+ * Sign-in for a hub on one's own machine: the runner prints a link with a code that works once. Only where the runner
+ * says so, and only on loopback names, so that such a hub cannot be opened to others by mistake.
+ */
+import type { Env } from "../env.ts";
+import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
+
+export const LOCAL_USER = { id: "local", login: "local", name: "Local user" } as const;
+
+const LOCAL_CODE_LIFETIME_MS = 10 * 60_000;
+
+type LocalSettings = Pick<Env, "HUB_ORIGIN" | "LOCAL_SIGN_IN">;
+
+/** True where this hub signs in by link and the request was sent to its loopback name. */
+export function isLocalSignInOpen(request: Request, env: LocalSettings): boolean {
+  if (env.LOCAL_SIGN_IN !== "enabled") return false;
+  const hub = new URL(env.HUB_ORIGIN);
+  return isLoopbackName(hub.hostname) && request.headers.get("host") === hub.host;
+}
+
+/** Makes the code of a sign-in link for the local person. Called by the runner, which has upserted `LOCAL_USER`. */
+export function createLocalCode(db: D1Database, now: number = Date.now()): Promise<string> {
+  const code = { purpose: "local", userId: LOCAL_USER.id, lifetimeMs: LOCAL_CODE_LIFETIME_MS } as const;
+  return createOneTimeCode(db, code, now);
+}
+
+/** Takes the code of a sign-in link; true once. */
+export async function redeemLocalCode(db: D1Database, code: string, now: number = Date.now()): Promise<boolean> {
+  const grant = await consumeOneTimeCode(db, { text: code, purpose: "local" }, now);
+  return grant?.user_id === LOCAL_USER.id;
+}
+
+function isLoopbackName(hostname: string): boolean {
+  if (hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]") return true;
+  return hostname.endsWith(".localhost");
+}

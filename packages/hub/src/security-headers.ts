@@ -1,0 +1,26 @@
+/** Headers of every page and answer of the hub's own, wherever it is shown. */
+
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "font-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+];
+
+/** The headers, given the origin the page talks to (its WebSocket is named too, for browsers whose 'self' excludes it). */
+export function securityHeaders(origin: string): [name: string, value: string][] {
+  const socketOrigin = origin.replace(/^http/, "ws");
+  return [
+    ["content-security-policy", [...CONTENT_SECURITY_POLICY, `connect-src 'self' ${socketOrigin}`].join("; ")],
+    ["cross-origin-opener-policy", "same-origin"],
+    ["cross-origin-resource-policy", "same-origin"],
+    ["referrer-policy", "no-referrer"],
+    ["x-content-type-options", "nosniff"],
+    ["permissions-policy", "camera=(), geolocation=(), microphone=()"],
+  ];
+}
