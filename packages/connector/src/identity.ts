@@ -1,0 +1,36 @@
+/** Who this instance is to the hub: an id that stays the same over restarts, one for each local port. */
+import { createHash, randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { ClientIdSchema } from "@ai-orchestrator/protocol";
+import * as v from "valibot";
+import { readTextFile, writePrivateFile } from "./settings-folder.ts";
+
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+const SUFFIX_LENGTH = 6;
+
+export interface Identity {
+  clientId: string;
+  /** False when the id could not be kept; it was then derived from this machine and user, and stays the same all the same. */
+  kept: boolean;
+}
+
+/** The id kept for this port in `folder`, or a new one that is kept there from now on. Never throws. */
+export async function loadIdentity(place: { folder: string; port: number; hostname: string; user: string }): Promise<Identity> {
+  const name = `client-id-${place.port}`;
+  try {
+    const stored = v.safeParse(ClientIdSchema, (await readTextFile(join(place.folder, name)))?.trim());
+    if (stored.success) return { clientId: stored.output, kept: true };
+    const clientId = clientIdFor(place.hostname, randomBytes(SUFFIX_LENGTH));
+    await writePrivateFile(place.folder, name, `${clientId}\n`);
+    return { clientId, kept: true };
+  } catch {
+    const digest = createHash("sha256").update(JSON.stringify([place.hostname, place.user, place.port])).digest();
+    return { clientId: clientIdFor(place.hostname, digest), kept: false };
+  }
+}
+
+function clientIdFor(hostname: string, bytes: Uint8Array): string {
+  const label = (hostname.split(".")[0] ?? "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
+  const suffix = Array.from(bytes.subarray(0, SUFFIX_LENGTH), (byte) => BASE32[byte % BASE32.length]).join("");
+  return `${label.slice(0, 40) || "instance"}-${suffix}`;
+}
