@@ -1,0 +1,143 @@
+/** The local hub as tests use it: the same code as `npm start`, in a process that can be stopped, killed and started again. */
+import { fork, type ChildProcess } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { HubAnswer, HubRequest } from "../packages/hub/local/hub-messages.ts";
+import { findProcess, residentBytes, signal } from "../packages/hub/local/processes.ts";
+
+export interface TestHub {
+  /** `http://hub.localhost:<port>`; Node must connect to 127.0.0.1 and send this host. */
+  readonly origin: string;
+  readonly port: number;
+  readonly stateFolder: string;
+  /** A link that signs a browser in once. */
+  signInLink(): Promise<string>;
+  /** A new token for instances. */
+  createToken(name?: string): Promise<string>;
+  /** What the Worker wrote to its console since the first start. */
+  logs(): { level: string; message: string }[];
+  /** Bytes that workerd holds now. */
+  memory(): number;
+  /** Ends the hub in good order and removes its state, unless the folder was given. */
+  stop(): Promise<void>;
+  /** Ends it as a crash would: both the runner and workerd, without a word to anyone. */
+  kill(): Promise<void>;
+  /** Starts it again, after `kill` or while it runs, with the same port and state. */
+  restart(): Promise<void>;
+}
+
+interface Running {
+  child: ChildProcess;
+  origin: string;
+  workerdPids: number[];
+}
+
+const START_TIMEOUT_MS = 20_000;
+
+/** Starts a hub that `npm run build` has left. Without `port` a free one; without `stateFolder` a temporary one. */
+export async function startHub(options: { port?: number; stateFolder?: string } = {}): Promise<TestHub> {
+  const port = options.port ?? (await freePort());
+  const stateFolder = options.stateFolder ?? (await mkdtemp(path.join(tmpdir(), "hub-")));
+  const log: { level: string; message: string }[] = [];
+  let nextId = 1;
+  let running = await launch(port, stateFolder, log);
+
+  const ask = (request: Omit<HubRequest, "id">) => askHub(running.child, { ...request, id: nextId++ });
+  const end = async () => {
+    await ask({ ask: "stop" });
+    await exited(running.child, () => running.child.kill());
+  };
+  const kill = async () => {
+    await exited(running.child, () => running.child.kill("SIGKILL"));
+    for (const pid of running.workerdPids) signal(pid, "SIGKILL");
+    // A process that has ended but was not collected yet has no command line any more.
+    while (running.workerdPids.some((pid) => findProcess(pid)?.command)) await pause(5);
+  };
+  return {
+    origin: running.origin,
+    port,
+    stateFolder,
+    signInLink: () => ask({ ask: "signInLink" }),
+    createToken: (name = "test") => ask({ ask: "createToken", argument: name }),
+    logs: () => [...log],
+    memory: () => running.workerdPids.reduce((sum, pid) => sum + residentBytes(pid), 0),
+    kill,
+    restart: async () => {
+      if (running.child.exitCode === null && running.child.signalCode === null) await end();
+      running = await launch(port, stateFolder, log);
+    },
+    stop: async () => {
+      if (running.child.exitCode === null && running.child.signalCode === null) await end();
+      if (options.stateFolder === undefined) await rm(stateFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A TCP port of 127.0.0.1 that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+async function launch(
+  port: number,
+  stateFolder: string,
+  log: { level: string; message: string }[],
+): Promise<Running> {
+  const script = path.resolve(import.meta.dirname, "../packages/hub/local/hub-process.ts");
+  const child = fork(script, [String(port), stateFolder], {
+    execArgv: ["--conditions=source"],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  const ready = new Promise<Running>((resolve, reject) => {
+    child.on("message", (message: HubAnswer) => {
+      if ("log" in message) log.push(message.log);
+      if ("ready" in message) resolve({ child, ...message.ready });
+    });
+    child.once("exit", (code) => {
+      reject(new Error(`the hub ended with ${code} before it was ready`));
+    });
+    setTimeout(() => {
+      reject(new Error(`the hub was not ready after ${START_TIMEOUT_MS} ms`));
+    }, START_TIMEOUT_MS).unref();
+  });
+  try {
+    return await ready;
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
+}
+
+function askHub(child: ChildProcess, request: HubRequest): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const listen = (message: HubAnswer) => {
+      if (!("id" in message) || message.id !== request.id) return;
+      child.off("message", listen);
+      if ("error" in message) reject(new Error(message.error));
+      else resolve(message.value);
+    };
+    child.on("message", listen);
+    child.send(request);
+  });
+}
+
+function exited(child: ChildProcess, end: () => void): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once("exit", () => {
+      resolve();
+    });
+    end();
+  });
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,54 @@
+/**
+ * The local hub in a process of its own, for tests that must kill it: told what to do, and answering, over Node's IPC.
+ * Started by `e2e/hub.ts`.
+ */
+import { createLocalUser, createSignInLink, createToken } from "./account.ts";
+import { openHub, type Hub } from "./hub.ts";
+import type { HubAnswer, HubRequest } from "./hub-messages.ts";
+import { childProcesses } from "./processes.ts";
+import { cookieSecret, prepareStateFolder } from "./state.ts";
+
+const [port = "", folder = ""] = process.argv.slice(2);
+prepareStateFolder(folder);
+const hub = await openHub({
+  port: Number(port),
+  stateFolder: folder,
+  cookieSecret: cookieSecret(folder),
+  onLog: (level, message) => {
+    send({ log: { level, message } });
+  },
+});
+await createLocalUser(hub.db);
+process.on("message", (request: HubRequest) => {
+  answer(hub, request).then(
+    (value) => {
+      send({ id: request.id, value });
+    },
+    (error: unknown) => {
+      send({ id: request.id, error: String(error) });
+    },
+  );
+});
+process.once("disconnect", () => {
+  hub.close().then(
+    () => process.exit(0),
+    () => process.exit(1),
+  );
+});
+send({ ready: { origin: hub.origin, workerdPids: childProcesses(process.pid).map((child) => child.pid) } });
+
+async function answer(opened: Hub, request: HubRequest): Promise<string> {
+  switch (request.ask) {
+    case "signInLink":
+      return createSignInLink(opened);
+    case "createToken":
+      return createToken(opened.db, request.argument ?? "test");
+    case "stop":
+      await opened.close();
+      return "stopped";
+  }
+}
+
+function send(message: HubAnswer): void {
+  if (process.connected) process.send?.(message);
+}

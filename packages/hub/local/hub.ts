@@ -1,0 +1,73 @@
+/** The hub on workerd, in this process's care: what `npm start` and the tests both run. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { Miniflare, NoOpLog, convertV4MiniflareOptions, type V4MiniflareOptions } from "miniflare";
+import { applyMigrations } from "./migrations.ts";
+import { built, hubPackage, offline } from "./paths.ts";
+
+export interface HubOptions {
+  port: number;
+  /** Folder for the database, the objects' storage and the secrets; must exist. */
+  stateFolder: string;
+  /** At least 32 random bytes in base64url. */
+  cookieSecret: string;
+  /** Called with each line the Worker writes to its console, with its level (`log`, `warn`, `error`, …). */
+  onLog?: (level: string, message: string) => void;
+}
+
+export interface Hub {
+  /** Origin of the dashboard, `http://hub.localhost:<port>`. */
+  origin: string;
+  db: D1Database;
+  /** Ends workerd; resolves when it is gone. */
+  close(): Promise<void>;
+}
+
+/** Origin of a hub on this machine. Browsers resolve `*.localhost` to loopback; Node does not. */
+export function localOrigin(port: number): string {
+  return `http://hub.localhost:${port}`;
+}
+
+/** Starts the hub that `build` has left and brings its database up to date; rejects when it does not start. */
+export async function openHub(options: HubOptions): Promise<Hub> {
+  Object.assign(process.env, offline);
+  const miniflare = new Miniflare(convertV4MiniflareOptions(miniflareOptions(options)));
+  try {
+    await miniflare.ready;
+    const db = await miniflare.getD1Database("DB");
+    await applyMigrations(db, path.join(hubPackage, "migrations"));
+    return { origin: localOrigin(options.port), db, close: () => miniflare.dispose() };
+  } catch (error) {
+    await miniflare.dispose();
+    throw error;
+  }
+}
+
+function miniflareOptions(options: HubOptions): V4MiniflareOptions {
+  const worker = JSON.parse(readFileSync(built.options, "utf8")) as Record<string, unknown> & {
+    bindings: Record<string, unknown>;
+  };
+  return {
+    ...worker,
+    name: "hub",
+    rootPath: path.dirname(built.worker),
+    modules: true,
+    scriptPath: built.worker,
+    bindings: {
+      ...worker.bindings,
+      HUB_ORIGIN: localOrigin(options.port),
+      INSTANCE_HOST: `{label}.hub.localhost:${options.port}`,
+      COOKIE_SECRET: options.cookieSecret,
+      LOCAL_SIGN_IN: "enabled",
+    },
+    host: "127.0.0.1",
+    port: 0,
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
+    // The folder in which wrangler's own commands look with `--persist-to <state folder>`.
+    resourcePersistencePath: path.join(options.stateFolder, "v3"),
+    cf: false,
+    telemetry: { enabled: false },
+    log: new NoOpLog(),
+    handleStructuredLogs: ({ level, message }) => options.onLog?.(level, message),
+  };
+}
