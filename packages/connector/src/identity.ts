@@ -15,7 +15,12 @@ export interface Identity {
 }
 
 /** The id kept for this port in `folder`, or a new one that is kept there from now on. Never throws. */
-export async function loadIdentity(place: { folder: string; port: number; hostname: string; user: string }): Promise<Identity> {
+export async function loadIdentity(place: {
+  folder: string;
+  port: number;
+  hostname: string;
+  user: string;
+}): Promise<Identity> {
   const name = `client-id-${place.port}`;
   try {
     const stored = v.safeParse(ClientIdSchema, (await readTextFile(join(place.folder, name)))?.trim());
@@ -24,13 +29,20 @@ export async function loadIdentity(place: { folder: string; port: number; hostna
     await writePrivateFile(place.folder, name, `${clientId}\n`);
     return { clientId, kept: true };
   } catch {
-    const digest = createHash("sha256").update(JSON.stringify([place.hostname, place.user, place.port])).digest();
+    const digest = createHash("sha256")
+      .update(JSON.stringify([place.hostname, place.user, place.port]))
+      .digest();
     return { clientId: clientIdFor(place.hostname, digest), kept: false };
   }
 }
 
 function clientIdFor(hostname: string, bytes: Uint8Array): string {
-  const label = (hostname.split(".")[0] ?? "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
-  const suffix = Array.from(bytes.subarray(0, SUFFIX_LENGTH), (byte) => BASE32[byte % BASE32.length]).join("");
+  const label = (hostname.split(".")[0] ?? "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "");
+  const suffix = Array.from(bytes.subarray(0, SUFFIX_LENGTH), (byte) => BASE32[byte % BASE32.length]).join(
+    "",
+  );
   return `${label.slice(0, 40) || "instance"}-${suffix}`;
 }

@@ -24,6 +24,8 @@ export async function callApi(
     body: options.json === undefined ? null : JSON.stringify(options.json),
     redirect: "error",
     signal: options.signal ? AbortSignal.any([timeout, options.signal]) : timeout,
+  }).catch((error: unknown) => {
+    throw new Error(`${target} does not answer`, { cause: error });
   });
   return { status: response.status, body: parse(await response.text()) };
 }

@@ -31,9 +31,15 @@ export async function readSigningKey(installation: Installation): Promise<Signin
   if (!existsSync(path)) throw new Error(`there is no claudecodeui database at ${path}`);
   const query = await openDatabase(path, installation.appRoot);
   try {
-    const user = v.safeParse(UserSchema, query.first("SELECT id, username FROM users WHERE is_active = 1 ORDER BY id LIMIT 1"));
+    const user = v.safeParse(
+      UserSchema,
+      query.first("SELECT id, username FROM users WHERE is_active = 1 ORDER BY id LIMIT 1"),
+    );
     if (!user.success) throw new Error(`${path} has no user`);
-    const stored = v.safeParse(SecretSchema, query.first("SELECT value FROM app_config WHERE key = 'jwt_secret'"));
+    const stored = v.safeParse(
+      SecretSchema,
+      query.first("SELECT value FROM app_config WHERE key = 'jwt_secret'"),
+    );
     const secret = env["JWT_SECRET"] || (stored.success ? stored.output.value : undefined);
     if (secret === undefined) throw new Error(`${path} has no signing secret`);
     return { secret, user: user.output };
@@ -81,7 +87,8 @@ function openWithClaudecodeui(path: string, appRoot: string | undefined): Sqlite
 
 /** The `.env` beside claudecodeui, which it reads at start; what is in the environment goes before it. */
 async function readDotEnv(appRoot: string | undefined): Promise<Record<string, string>> {
-  const text = appRoot === undefined ? undefined : await readTextFile(join(appRoot, ".env")).catch(() => undefined);
+  const text =
+    appRoot === undefined ? undefined : await readTextFile(join(appRoot, ".env")).catch(() => undefined);
   const pairs = (text ?? "").split("\n").map((line) => /^\s*([A-Z_]+)\s*=\s*(.*?)\s*$/.exec(line));
   return Object.fromEntries(pairs.flatMap((pair) => (pair?.[1] && pair[2] ? [[pair[1], pair[2]]] : [])));
 }

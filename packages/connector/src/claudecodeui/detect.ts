@@ -9,11 +9,16 @@ const HealthSchema = v.object({
 });
 
 /** The version of the claudecodeui that answers at `target` (an origin), or undefined where something else or nothing does. */
-export async function detectClaudecodeui(target: string, signal?: AbortSignal): Promise<{ version: string } | undefined> {
+export async function detectClaudecodeui(
+  target: string,
+  signal?: AbortSignal,
+): Promise<{ version: string } | undefined> {
   try {
     const answer = await callApi(target, "/health", signal ? { signal } : {});
     const health = v.safeParse(HealthSchema, answer.body);
-    return answer.status === 200 && health.success ? { version: health.output.version ?? "unknown" } : undefined;
+    return answer.status === 200 && health.success
+      ? { version: health.output.version ?? "unknown" }
+      : undefined;
   } catch {
     return undefined;
   }

@@ -28,9 +28,12 @@ export function isPageRequest(request: RequestParts): boolean {
  * API key) are left alone. Without a token the placeholder is removed all the same, and claudecodeui answers 401.
  */
 export function rewriteRequest(request: RequestParts, token: string | undefined): RequestParts {
-  if (!needsToken(request)) return isPageRequest(request) ? { ...request, headers: plainly(request.headers) } : request;
+  if (!needsToken(request))
+    return isPageRequest(request) ? { ...request, headers: plainly(request.headers) } : request;
   const target = withoutPlaceholder(request.target);
-  let headers = request.headers.filter(([name, value]) => !isHeader(name, "authorization") || !isPlaceholder(value));
+  let headers = request.headers.filter(
+    ([name, value]) => !isHeader(name, "authorization") || !isPlaceholder(value),
+  );
   const brings = headers.some(([name]) => isHeader(name, "authorization")) || hasQueryToken(target);
   if (token !== undefined && !brings) headers = [...headers, ["Authorization", `Bearer ${token}`]];
   if (isAuthPath(target)) headers = plainly(headers);
@@ -40,8 +43,12 @@ export function rewriteRequest(request: RequestParts, token: string | undefined)
 /** True when the request carries this token, or left it to the connector to add one. */
 export function usesOurToken(request: RequestParts, token: string | undefined): boolean {
   if (!needsToken(request) || hasQueryToken(withoutPlaceholder(request.target))) return false;
-  const values = request.headers.filter(([name]) => isHeader(name, "authorization")).map(([, value]) => value);
-  return values.every((value) => isPlaceholder(value) || (token !== undefined && value === `Bearer ${token}`));
+  const values = request.headers
+    .filter(([name]) => isHeader(name, "authorization"))
+    .map(([, value]) => value);
+  return values.every(
+    (value) => isPlaceholder(value) || (token !== undefined && value === `Bearer ${token}`),
+  );
 }
 
 /** Header names compare without case. `name` must be lower case. */

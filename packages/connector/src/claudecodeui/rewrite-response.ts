@@ -43,7 +43,10 @@ export function injectPlaceholder(html: string): string {
 function rewriteAuthAnswer(response: ResponseParts, onToken: (token: string) => void): RewrittenResponse {
   // A compressed answer cannot be searched, and was asked not to be: it is withheld rather than passed on unread.
   if (isEncoded(response.headers)) {
-    return { response: { ...response, headers: without(response.headers, "content-encoding") }, rewriteBody: () => "{}" };
+    return {
+      response: { ...response, headers: without(response.headers, "content-encoding") },
+      rewriteBody: () => "{}",
+    };
   }
   return { response, rewriteBody: (body) => withoutTokens(body, onToken) };
 }
@@ -62,7 +65,9 @@ function isHtml(headers: HeaderList): boolean {
 }
 
 function isEncoded(headers: HeaderList): boolean {
-  return headers.some(([name, value]) => isHeader(name, "content-encoding") && value.trim().toLowerCase() !== "identity");
+  return headers.some(
+    ([name, value]) => isHeader(name, "content-encoding") && value.trim().toLowerCase() !== "identity",
+  );
 }
 
 function without(headers: HeaderList, name: string): HeaderList {

@@ -1,0 +1,80 @@
+/** Looks at the registry whenever something in it changes, and now and then in case a change was missed or a process died. */
+import { type FSWatcher, watch } from "node:fs";
+import { readRegistry, type RegistryEntry } from "./registry.ts";
+
+const WITH_ENTRIES_MS = 3_000;
+const WITHOUT_ENTRIES_MS = 10_000;
+/** A file is written and renamed in several steps; one look serves them all. */
+const SETTLE_MS = 10;
+
+export class RegistryWatch {
+  readonly #folder: string;
+  readonly #onEntries: (entries: RegistryEntry[] | undefined) => void;
+  #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #reading: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+
+  /** `onEntries` is told after every look; undefined means there is no registry. */
+  constructor(folder: string, onEntries: (entries: RegistryEntry[] | undefined) => void) {
+    this.#folder = folder;
+    this.#onEntries = onEntries;
+  }
+
+  /** Looks now; resolves when what `onEntries` was told is no older than this call. */
+  async look(): Promise<void> {
+    if (this.#reading) {
+      this.#again = true;
+      return this.#reading;
+    }
+    this.#reading = this.#readUntilQuiet().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#unwatch();
+    clearTimeout(this.#timer);
+  }
+
+  async #readUntilQuiet(): Promise<void> {
+    do {
+      this.#again = false;
+      const entries = await readRegistry(this.#folder);
+      if (this.#stopped) return;
+      if (entries === undefined) this.#unwatch();
+      else this.#watch();
+      this.#onEntries(entries);
+      this.#lookIn(entries?.length ? WITH_ENTRIES_MS : WITHOUT_ENTRIES_MS);
+    } while (this.#again);
+  }
+
+  #lookIn(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lookInBackground(), ms);
+    this.#timer.unref();
+  }
+
+  #lookInBackground(): void {
+    // `look` cannot fail: everything it reads is feature-detected.
+    this.look().catch(() => this.#unwatch());
+  }
+
+  #watch(): void {
+    if (this.#watcher) return;
+    try {
+      this.#watcher = watch(this.#folder, { persistent: false }, () => this.#lookIn(SETTLE_MS));
+      this.#watcher.on("error", () => this.#unwatch());
+    } catch {
+      this.#unwatch();
+    }
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+}
