@@ -1,7 +1,26 @@
 /** The library: one instance's connection to its hub, kept up for ever. */
 import { EventEmitter } from "node:events";
-import type { ConnectionErrorCode, InstanceMetadata } from "@ai-orchestrator/protocol";
-import type { Adapter } from "./adapter.ts";
+import * as http from "node:http";
+import {
+  DEFAULT_PEER_LIMITS,
+  needsPerson,
+  PROTOCOL_VERSION,
+  type ConnectionErrorCode,
+  type InstanceMetadata,
+  type Register,
+  type RequestHead,
+  type Stream,
+} from "@ai-orchestrator/protocol";
+import { createPlainAdapter, type Adapter } from "./adapter.ts";
+import { Backoff } from "./backoff.ts";
+import { forwardHttp, type Upstream } from "./forward-http.ts";
+import { forwardWebSocket } from "./forward-websocket.ts";
+import { HubSocket, type SocketEnd } from "./hub-socket.ts";
+import { isLoopbackHost } from "./loopback.ts";
+import { StatusTracker, type StatusReport } from "./status.ts";
+
+const SOFTWARE = { name: "ai-orchestrator-connector", version: "0.1.0" };
+const FIRST_RETRY_MS = 500;
 
 export interface OrchestratorClientOptions {
   /** The hub, `https://hub.example.com` or `http://hub.localhost:8787`. */
@@ -12,10 +31,12 @@ export interface OrchestratorClientOptions {
   target: string;
   metadata: InstanceMetadata;
   adapter?: Adapter;
-  /** Seconds between heartbeats. Default 30. */
+  /** Seconds between heartbeats, at most 45. Default 30. */
   heartbeatIntervalSeconds?: number;
   /** Largest pause between two attempts, in seconds. Default 30. */
   maxReconnectSeconds?: number;
+  /** How long the application may take to begin an answer, in seconds. Default 120. */
+  upstreamTimeoutSeconds?: number;
 }
 
 /** What happens to the connection, in the order it happens. */
@@ -23,7 +44,7 @@ export interface OrchestratorClientEvents {
   connecting: [{ attempt: number }];
   connected: [{ label: string; url: string }];
   /** The connection ended and another attempt follows in `retryMs`. */
-  disconnected: [{ code: ConnectionErrorCode | "connection_lost" | "unreachable"; message: string; retryMs: number }];
+  disconnected: [{ code: SocketEnd["code"]; message: string; retryMs: number }];
   /** The hub said to stay away, or refused the token: no further attempt. */
   stopped: [{ code: ConnectionErrorCode; message: string }];
   status: [{ status: "idle" | "active" | "busy"; needsPerson: number }];
@@ -33,15 +54,131 @@ export interface OrchestratorClientEvents {
 
 export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
   readonly options: OrchestratorClientOptions;
+  readonly #adapter: Adapter;
+  readonly #upstream: Upstream;
+  readonly #tracker: StatusTracker;
+  readonly #backoff: Backoff;
+  #socket: HubSocket | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #state: "new" | "running" | "stopped" = "new";
 
+  /** Throws a RangeError when `target` is not on this machine. */
   constructor(options: OrchestratorClientOptions) {
     super();
     this.options = options;
+    const target = new URL(options.target);
+    if (target.protocol !== "http:" || !isLoopbackHost(target.hostname)) {
+      throw new RangeError(`target: ${options.target} is not an http address of this machine`);
+    }
+    this.#adapter = options.adapter ?? createPlainAdapter();
+    this.#tracker = new StatusTracker(this.#adapter);
+    this.#backoff = new Backoff({
+      baseMs: FIRST_RETRY_MS,
+      maxMs: (options.maxReconnectSeconds ?? 30) * 1000,
+    });
+    this.#upstream = {
+      target,
+      adapter: this.#adapter,
+      agent: new http.Agent({ keepAlive: true, maxFreeSockets: 64 }),
+      timeoutMs: (options.upstreamTimeoutSeconds ?? 120) * 1000,
+    };
   }
 
   /** Begins connecting; returns at once. */
-  start(): void {}
+  start(): void {
+    if (this.#state !== "new") return;
+    this.#state = "running";
+    this.#tracker.onChange((report) => this.#report(report));
+    this.#adapter.start().then(
+      () => this.#dial(),
+      (error: unknown) => {
+        this.emit("warning", { message: `The application could not be prepared: ${String(error)}` });
+        this.#dial();
+      },
+    );
+  }
 
   /** Ends the connection and every stream; resolves when nothing is left running. */
-  async stop(): Promise<void> {}
+  async stop(): Promise<void> {
+    const wasNew = this.#state === "new";
+    this.#state = "stopped";
+    clearTimeout(this.#retry);
+    this.#socket?.leave();
+    this.#tracker.stop();
+    this.#upstream.agent.destroy();
+    if (!wasNew) await this.#adapter.stop();
+  }
+
+  #dial(): void {
+    if (this.#state !== "running") return;
+    const { url, token, clientId, heartbeatIntervalSeconds = 30 } = this.options;
+    this.emit("connecting", { attempt: this.#backoff.attempts + 1 });
+    this.#socket = new HubSocket({
+      url,
+      token,
+      clientId,
+      heartbeatIntervalMs: Math.min(heartbeatIntervalSeconds, 45) * 1000,
+      register: () => this.#register(),
+      request: (stream, head, ended) => this.#forward(stream, head, ended),
+      registered: ({ instance }) => {
+        this.#backoff.reset();
+        this.emit("connected", instance);
+      },
+      command: (command) => this.#command(command),
+      ended: (end) => this.#ended(end),
+    });
+  }
+
+  #register(): Register {
+    const { clientId, metadata } = this.options;
+    const { software } = this.#adapter;
+    return {
+      type: "register",
+      protocol: PROTOCOL_VERSION,
+      client_id: clientId,
+      software: SOFTWARE,
+      metadata: software ? { upstream: software, ...metadata } : metadata,
+      capabilities: [],
+      limits: DEFAULT_PEER_LIMITS,
+      ...this.#tracker.current(),
+    };
+  }
+
+  #forward(stream: Stream, head: RequestHead, ended: boolean): void {
+    const { opened, closed } = this.#tracker.browsers;
+    stream.handler =
+      head.kind === "websocket"
+        ? forwardWebSocket(stream, head, { ...this.#upstream, opened, closed })
+        : forwardHttp(stream, head, ended, this.#upstream);
+  }
+
+  #command(command: "disconnect" | "refresh_status"): void {
+    if (command === "disconnect") {
+      this.#socket?.leave();
+      return;
+    }
+    this.#adapter.refresh().then(
+      () => this.#socket?.sendStatus(this.#tracker.current()),
+      (error: unknown) =>
+        this.emit("warning", { message: `The status could not be refreshed: ${String(error)}` }),
+    );
+  }
+
+  #report(report: StatusReport): void {
+    this.#socket?.sendStatus(report);
+    this.emit("status", { status: report.status, needsPerson: report.sessions.filter(needsPerson).length });
+  }
+
+  #ended(end: SocketEnd): void {
+    this.#socket = undefined;
+    if (this.#state !== "running") return;
+    if (end.stayAway && end.code !== "connection_lost" && end.code !== "unreachable") {
+      this.#state = "stopped";
+      this.emit("stopped", { code: end.code, message: end.message });
+      return;
+    }
+    const retryMs = Math.max(this.#backoff.next(), end.retryAfterMs ?? 0);
+    this.emit("disconnected", { code: end.code, message: end.message, retryMs });
+    this.#retry = setTimeout(() => this.#dial(), retryMs);
+  }
 }

@@ -10,6 +10,7 @@ export const ERROR_CODES = [
   "bad_request",
   "code_expired",
   "connection_lost",
+  "enter_refused",
   "instance_offline",
   "instance_unreachable",
   "internal_error",
@@ -62,15 +63,32 @@ export interface ErrorDetail {
 export function errorMeaning(code: ErrorCode): ErrorMeaning {
   switch (code) {
     case "bad_request":
-      return meaning(400, "That request is not valid", "The hub could not read it.", "Go back and try again.");
+      return meaning(
+        400,
+        "That request is not valid",
+        "The hub could not read it.",
+        "Go back and try again.",
+      );
     case "sign_in_required":
-      return meaning(401, "Sign in first", "You are not signed in, or your sign-in ended.", "Sign in and come back.");
+      return meaning(
+        401,
+        "Sign in first",
+        "You are not signed in, or your sign-in ended.",
+        "Sign in and come back.",
+      );
     case "code_expired":
       return meaning(
         401,
         "This link no longer works",
         "A sign-in link works once and only for a short time; this one was used or is too old.",
         "Press Enter in the hub's terminal for a new link, or run `npm start` again.",
+      );
+    case "enter_refused":
+      return meaning(
+        403,
+        "This way in no longer works",
+        "The hub's code for this browser was used, is older than a minute, or belongs to another browser.",
+        "Open the instance again; if that does not help, allow cookies for this site.",
       );
     case "not_allowed":
       return meaning(403, "Not yours to open", "You are signed in, but not as its owner.", "Ask its owner.");
@@ -82,11 +100,26 @@ export function errorMeaning(code: ErrorCode): ErrorMeaning {
         "Open the hub's own page and do it there.",
       );
     case "not_found":
-      return meaning(404, "Nothing here", "There is no such page.", "Check the address, or go to the dashboard.");
+      return meaning(
+        404,
+        "Nothing here",
+        "There is no such page.",
+        "Check the address, or go to the dashboard.",
+      );
     case "too_large":
-      return meaning(413, "Too large", "The request is larger than what is taken here.", "Send less at once.");
+      return meaning(
+        413,
+        "Too large",
+        "The request is larger than what is taken here.",
+        "Send less at once.",
+      );
     case "too_many_tokens":
-      return meaning(409, "Too many tokens", "You have as many tokens as the hub keeps.", "Revoke one you do not use.");
+      return meaning(
+        409,
+        "Too many tokens",
+        "You have as many tokens as the hub keeps.",
+        "Revoke one you do not use.",
+      );
     case "internal_error":
       return meaning(500, "Something broke in the hub", "It was logged.", "Try again.");
     default:
@@ -125,9 +158,19 @@ function instanceErrorMeaning(code: InstanceErrorCode): ErrorMeaning {
         "This page opens it by itself when it is back. On its machine, check that the connector runs.",
       );
     case "too_many_streams":
-      return meaning(503, "Too much at once", "This instance handles as many requests as it can.", "Try again soon.");
+      return meaning(
+        503,
+        "Too much at once",
+        "This instance handles as many requests as it can.",
+        "Try again soon.",
+      );
     case "upstream_timeout":
-      return meaning(504, "The web app did not answer", "It took too long.", "Try again; its own log says more.");
+      return meaning(
+        504,
+        "The web app did not answer",
+        "It took too long.",
+        "Try again; its own log says more.",
+      );
   }
 }
 
@@ -168,7 +211,8 @@ function wantsPage(request: Request): boolean {
 
 function errorPage(code: ErrorCode, means: ErrorMeaning, detail: ErrorDetail): string {
   const waits = code === "instance_offline";
-  const instance = detail.instance === undefined ? "" : `<p class="notice-subject">${escapeHtml(detail.instance)}</p>`;
+  const instance =
+    detail.instance === undefined ? "" : `<p class="notice-subject">${escapeHtml(detail.instance)}</p>`;
   const link = detail.link === undefined ? "" : `<p>${linkHtml(detail.link)}</p>`;
   const waiting = waits
     ? `<p class="waiting" id="waiting" data-ready="${instanceRoutes.ready}" role="status">Waiting for it.</p>

@@ -15,11 +15,11 @@ export interface ConnectionOptions {
   local: PeerLimits;
   remote: PeerLimits;
   /** Sends one binary message; owns it. */
-  send(message: Uint8Array<ArrayBuffer>): void;
+  send: (message: Uint8Array<ArrayBuffer>) => void;
   /** Calls back at the end of this turn of the event loop; default: a microtask. */
-  schedule?(flush: () => void): void;
+  schedule?: ((flush: () => void) => void) | undefined;
   /** Connector only: a new stream. Set `stream.handler` before returning; `ended` if the request has no body. */
-  request?(stream: Stream, head: RequestHead, ended: boolean): void;
+  request?: (stream: Stream, head: RequestHead, ended: boolean) => void;
 }
 
 export class Connection implements StreamLink, FrameVisitor {
@@ -59,8 +59,7 @@ export class Connection implements StreamLink, FrameVisitor {
     const payload = encodeRequestHead(head, this.text);
     const stream = this.#add(++this.#lastId, head.kind);
     stream.handler = handler;
-    this.write({ type: FrameType.REQUEST, flags: 0, streamId: stream.id, payload });
-    if (end) stream.end();
+    stream.request(payload, end);
     return stream;
   }
 
@@ -84,7 +83,7 @@ export class Connection implements StreamLink, FrameVisitor {
 
   /** The connection is gone: every stream ends with `connection_lost`. */
   lost(message = "the connection to the instance was lost"): void {
-    for (const stream of [...this.#streams.values()]) {
+    for (const stream of this.#streams.values()) {
       stream.abandon(new StreamError("connection_lost", message));
     }
   }
@@ -116,7 +115,8 @@ export class Connection implements StreamLink, FrameVisitor {
     const { streamId } = frame;
     if (this.role === "hub" || streamId <= this.#lastId) return this.#refuse(streamId, "protocol_error");
     this.#lastId = streamId;
-    if (this.#streams.size >= this.#options.local.max_streams) return this.#refuse(streamId, "refused_stream");
+    if (this.#streams.size >= this.#options.local.max_streams)
+      return this.#refuse(streamId, "refused_stream");
     try {
       const head = decodeRequestHead(frame.payload, this.text);
       const ended = (frame.flags & FrameFlag.END) !== 0;

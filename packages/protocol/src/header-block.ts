@@ -24,7 +24,6 @@ export interface ResponseHead {
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const TARGET = /^\/[\x21-\x7e]*$/;
-// oxlint-disable-next-line no-control-regex -- these three are exactly what a value must not hold
 const ILLEGAL_IN_VALUE = /[\0\r\n]/;
 
 /** Payload of REQUEST. Throws `StreamError`: `protocol_error` for illegal text, `too_large` for what does not fit a frame. */
@@ -86,7 +85,7 @@ function checkField(name: string, value: string): void {
 }
 
 const encoder = new TextEncoder();
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 class BlockWriter {
   readonly #text: HeaderText;

@@ -69,7 +69,7 @@ export class MessageReceiver {
   readonly #stream: Stream;
   readonly #maxBytes: number;
   readonly #deliver: (message: Uint8Array<ArrayBuffer>, text: boolean, bytes: number) => void;
-  #parts: Uint8Array[] = [];
+  #parts: Uint8Array<ArrayBuffer>[] = [];
   #bytes = 0;
   #text = false;
 
@@ -102,7 +102,9 @@ export class MessageReceiver {
   }
 }
 
-function concat(parts: Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
+function concat(parts: Uint8Array<ArrayBuffer>[], bytes: number): Uint8Array<ArrayBuffer> {
+  const [only] = parts;
+  if (only && parts.length === 1) return only;
   const whole = new Uint8Array(bytes);
   let offset = 0;
   for (const part of parts) {

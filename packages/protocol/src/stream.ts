@@ -106,6 +106,12 @@ export class Stream {
     };
   }
 
+  /** Hub only, once: sends the encoded head; `end` if there is no body. */
+  request(payload: Uint8Array, end: boolean): void {
+    this.#frame(FrameType.REQUEST, end ? FrameFlag.END : 0, payload);
+    if (end) this.#endLocal();
+  }
+
   /** Connector only: answers. Throws `StreamError` if the head cannot be sent; the stream is then still open. */
   respond(head: ResponseHead, end = false): void {
     if (this.#over) return;
@@ -221,7 +227,8 @@ export class Stream {
   }
 
   #onData(frame: Frame): void {
-    if (this.#remoteEnded || (this.#link.role === "hub" && this.#status === undefined)) throw misplaced("DATA");
+    if (this.#remoteEnded || (this.#link.role === "hub" && this.#status === undefined))
+      throw misplaced("DATA");
     const ends = (frame.flags & FrameFlag.END) !== 0;
     if (ends && this.#status === 101) throw misplaced("END");
     this.#receive.receive(frame.payload.byteLength);

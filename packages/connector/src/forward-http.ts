@@ -1,0 +1,169 @@
+/** One HTTP exchange with the local application, on the instance's side. */
+import * as http from "node:http";
+import { pipeline, type Readable, type Transform } from "node:stream";
+import { StreamError, type RequestHead, type Stream, type StreamHandler } from "@ai-orchestrator/protocol";
+import type { Adapter, RequestParts } from "./adapter.ts";
+import { planBody } from "./response-body.ts";
+import { StreamBody } from "./stream-body.ts";
+import { answerFields, fieldOf, upstreamFields } from "./upstream-headers.ts";
+
+export interface Upstream {
+  /** Origin on this machine. Fixed by the settings: nothing that arrives can change it. */
+  target: URL;
+  adapter: Adapter;
+  agent: http.Agent;
+  /** How long the application may take to begin an answer, in milliseconds. */
+  timeoutMs: number;
+}
+
+/** Forwards one request; everything that goes wrong ends in a reset that says what it was. */
+export function forwardHttp(
+  stream: Stream,
+  head: RequestHead,
+  ended: boolean,
+  upstream: Upstream,
+): StreamHandler {
+  return new HttpForward(stream, head, ended, upstream);
+}
+
+class HttpForward implements StreamHandler {
+  readonly #stream: Stream;
+  readonly #upstream: Upstream;
+  readonly #hasBody: boolean;
+  /** Body that arrived before the upstream's request was made. */
+  readonly #early: Uint8Array[] = [];
+  #bodyEnded: boolean;
+  #request: http.ClientRequest | undefined;
+  #body: StreamBody | undefined;
+  #answered = false;
+
+  constructor(stream: Stream, head: RequestHead, ended: boolean, upstream: Upstream) {
+    this.#stream = stream;
+    this.#upstream = upstream;
+    this.#hasBody = !ended;
+    this.#bodyEnded = ended;
+    this.#begin(head).catch((error: unknown) => this.#fail(error));
+  }
+
+  data(payload: Uint8Array): void {
+    if (this.#request) this.#send(this.#request, payload);
+    else this.#early.push(payload);
+  }
+
+  end(): void {
+    this.#bodyEnded = true;
+    this.#request?.end();
+  }
+
+  reset(): void {
+    this.#request?.destroy();
+  }
+
+  writable(): void {
+    this.#body?.writable();
+  }
+
+  async #begin(head: RequestHead): Promise<void> {
+    const parts = await this.#upstream.adapter.prepareRequest(head);
+    if (this.#stream.isOver) return;
+    this.#dial(parts, fieldOf(head.headers, "accept-encoding"));
+  }
+
+  #dial(parts: RequestParts, accepted: string | undefined): void {
+    const { target, agent, timeoutMs } = this.#upstream;
+    const request = http.request({
+      host: target.hostname,
+      port: target.port,
+      method: parts.method,
+      path: parts.target,
+      headers: this.#fields(parts).flat(),
+      agent,
+      setHost: false,
+    });
+    this.#request = request;
+    const timer = setTimeout(
+      () => this.#fail(new StreamError("upstream_timeout", "no answer in time")),
+      timeoutMs,
+    );
+    request.on("response", (answer) => {
+      clearTimeout(timer);
+      this.#answer(answer, parts, accepted);
+    });
+    request.on("close", () => clearTimeout(timer));
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      if (this.#mayRepeat(request, error)) this.#dial(parts, accepted);
+      else this.#fail(error);
+    });
+    for (const payload of this.#early.splice(0)) this.#send(request, payload);
+    if (this.#bodyEnded) request.end();
+  }
+
+  /** A kept connection may have been closed by the upstream just as we used it; nothing has been done with it then. */
+  #mayRepeat(request: http.ClientRequest, error: NodeJS.ErrnoException): boolean {
+    return request.reusedSocket && !this.#hasBody && !this.#answered && error.code === "ECONNRESET";
+  }
+
+  #fields(parts: RequestParts): [string, string][] {
+    const fields = upstreamFields(parts, this.#upstream.target);
+    if (fieldOf(fields, "content-length") !== undefined) return fields;
+    if (this.#hasBody) fields.push(["transfer-encoding", "chunked"]);
+    else if (!["GET", "HEAD", "OPTIONS", "DELETE"].includes(parts.method))
+      fields.push(["content-length", "0"]);
+    return fields;
+  }
+
+  #send(request: http.ClientRequest, payload: Uint8Array): void {
+    request.write(payload, () => this.#stream.consume(payload.byteLength));
+  }
+
+  #answer(answer: http.IncomingMessage, parts: RequestParts, accepted: string | undefined): void {
+    this.#answered = true;
+    const received = {
+      status: answer.statusCode ?? 502,
+      headers: answerFields(answer.rawHeaders, this.#upstream.target),
+    };
+    const prepared = this.#upstream.adapter.prepareResponse(parts, received);
+    const { response, steps } = planBody(prepared.response, {
+      method: parts.method,
+      accepted,
+      rewriteBody: prepared.rewriteBody,
+    });
+    try {
+      this.#stream.respond(response);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#body = new StreamBody(throughSteps(answer, steps), this.#stream);
+  }
+
+  #fail(error: unknown): void {
+    this.#request?.destroy();
+    this.#stream.fail(toStreamError(error));
+  }
+}
+
+function throughSteps(answer: Readable, steps: Transform[]): Readable {
+  const last = steps.at(-1);
+  if (!last) return answer;
+  // Each step's error reaches the last one, which is where it is reported.
+  pipeline([answer, ...steps], () => undefined);
+  return last;
+}
+
+/** What an error of the local connection means to whoever waits for the answer. */
+export function toStreamError(error: unknown): StreamError {
+  if (error instanceof StreamError) return error;
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const message = error instanceof Error ? error.message : String(error);
+  switch (code) {
+    case "ECONNREFUSED":
+    case "EHOSTUNREACH":
+    case "EADDRNOTAVAIL":
+      return new StreamError("upstream_unreachable", "the application refuses connections");
+    case "ETIMEDOUT":
+      return new StreamError("upstream_timeout", message);
+    default:
+      return new StreamError("upstream_failed", message);
+  }
+}

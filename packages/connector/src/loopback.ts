@@ -1,0 +1,23 @@
+/** Loopback: the only place where the connector forwards to, and where `*.localhost` leads. */
+import { lookup, type LookupAddress, type LookupOptions } from "node:dns";
+
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/** True for a host name of a URL that can only be this machine. */
+export function isLoopbackHost(hostname: string): boolean {
+  return LOOPBACK_HOST.test(hostname);
+}
+
+type LookupCallback = (
+  error: NodeJS.ErrnoException | null,
+  address: string | LookupAddress[],
+  family?: number,
+) => void;
+
+/** A `lookup` for sockets that knows `*.localhost`: browsers resolve those names, most systems do not. */
+export function resolveLoopback(hostname: string, options: LookupOptions, callback: LookupCallback): void {
+  if (hostname !== "localhost" && !hostname.endsWith(".localhost"))
+    return lookup(hostname, options, callback);
+  if (options.all) callback(null, [{ address: "127.0.0.1", family: 4 }]);
+  else callback(null, "127.0.0.1", 4);
+}

@@ -1,0 +1,84 @@
+/** The registered connection of an instance and everything that is open over it, brought back to memory when needed. */
+import {
+  Connection,
+  DEFAULT_PEER_LIMITS,
+  type RequestHead,
+  type Stream,
+  type StreamHandler,
+} from "@ai-orchestrator/protocol";
+import { attach, attachmentOf, SocketTag, type ConnectorAttachment } from "./attachments.ts";
+import { ViewerSocket } from "./viewer-socket.ts";
+
+/** Ids are reserved in blocks, so that the attachment is written once in a thousand streams. */
+const ID_BLOCK = 1000;
+
+export class ActiveConnection {
+  readonly socket: WebSocket;
+  readonly attachment: ConnectorAttachment;
+  readonly connection: Connection;
+  readonly #state: DurableObjectState;
+  readonly #viewers = new Map<number, ViewerSocket>();
+
+  constructor(state: DurableObjectState, socket: WebSocket, attachment: ConnectorAttachment) {
+    this.#state = state;
+    this.socket = socket;
+    this.attachment = attachment;
+    this.connection = new Connection({
+      role: "hub",
+      text: "utf-8",
+      local: DEFAULT_PEER_LIMITS,
+      remote: attachment.limits ?? DEFAULT_PEER_LIMITS,
+      send: (message) => socket.send(message),
+    });
+    this.connection.skipIds(attachment.reservedIds);
+    for (const viewer of state.getWebSockets(SocketTag.viewer)) this.#restore(viewer);
+  }
+
+  /** Opens a stream; errors as in `Connection.open`. */
+  open(head: RequestHead, handler: StreamHandler, end: boolean): Stream {
+    const stream = this.connection.open(head, handler, end);
+    if (stream.id > this.attachment.reservedIds) {
+      this.attachment.reservedIds = stream.id + ID_BLOCK;
+      attach(this.socket, this.attachment);
+    }
+    return stream;
+  }
+
+  /** Accepts a browser's WebSocket for an open stream; returns the end for the browser. */
+  acceptViewer(stream: Stream): WebSocket {
+    const { 0: browserEnd, 1: socket } = new WebSocketPair();
+    this.#state.acceptWebSocket(socket, [SocketTag.viewer]);
+    stream.handler = this.#bind(socket, stream);
+    return browserEnd;
+  }
+
+  viewer(streamId: number): ViewerSocket | undefined {
+    return this.#viewers.get(streamId);
+  }
+
+  forget(streamId: number): void {
+    this.#viewers.delete(streamId);
+  }
+
+  #restore(socket: WebSocket): void {
+    const attachment = attachmentOf(socket);
+    if (attachment?.kind !== "viewer" || attachment.connectionId !== this.attachment.connectionId) return;
+    const viewer = this.#viewerSocket(socket);
+    const stream = this.connection.restore(attachment.stream, viewer);
+    viewer.bind(stream);
+    this.#viewers.set(stream.id, viewer);
+  }
+
+  #bind(socket: WebSocket, stream: Stream): ViewerSocket {
+    const viewer = this.#viewerSocket(socket);
+    viewer.bind(stream);
+    this.#viewers.set(stream.id, viewer);
+    attach(socket, { kind: "viewer", connectionId: this.attachment.connectionId, stream: stream.state });
+    return viewer;
+  }
+
+  #viewerSocket(socket: WebSocket): ViewerSocket {
+    const limit = this.attachment.limits?.max_websocket_message ?? DEFAULT_PEER_LIMITS.max_websocket_message;
+    return new ViewerSocket(socket, this.attachment.connectionId, limit);
+  }
+}

@@ -1,0 +1,44 @@
+/** What each socket of a Tunnel carries, so that the object may be evicted while the socket stays open. */
+import type { PeerLimits, StreamState } from "@ai-orchestrator/protocol";
+
+/** Who dialled in, as the Worker verified it before the Tunnel saw the socket. */
+export interface ConnectorIdentity {
+  owner: string;
+  tokenId: string;
+  clientId: string;
+  label: string;
+}
+
+export interface ConnectorAttachment extends ConnectorIdentity {
+  kind: "connector";
+  /** Random; tells this connection from others of the same instance. */
+  connectionId: string;
+  /** `registering` until `register`; `former` once replaced or told to leave. */
+  state: "registering" | "registered" | "former";
+  /** Milliseconds since the epoch. */
+  connectedAt: number;
+  /** What the connector takes; set by `register`. */
+  limits?: PeerLimits;
+  /** Stream ids up to this one may have been used. */
+  reservedIds: number;
+}
+
+export interface ViewerAttachment {
+  kind: "viewer";
+  /** The connection its stream belongs to. */
+  connectionId: string;
+  stream: StreamState;
+}
+
+/** Tags under which sockets are found again. */
+export const SocketTag = { connector: "connector", viewer: "viewer" } as const;
+
+/** Reads a socket's attachment; undefined for one that was accepted but not labelled yet. */
+export function attachmentOf(socket: WebSocket): ConnectorAttachment | ViewerAttachment | undefined {
+  return (socket.deserializeAttachment() ?? undefined) as ConnectorAttachment | ViewerAttachment | undefined;
+}
+
+/** Replaces a socket's attachment. */
+export function attach(socket: WebSocket, attachment: ConnectorAttachment | ViewerAttachment): void {
+  socket.serializeAttachment(attachment);
+}

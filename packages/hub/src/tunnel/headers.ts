@@ -1,0 +1,106 @@
+/**
+ * Which header fields cross the tunnel (security.md 5, 6, 7). Hop-by-hop fields end here in both directions; what names
+ * the hub's own cookies or identity is removed and, where the hub vouches for it, set anew.
+ */
+import type { HeaderFields } from "@ai-orchestrator/protocol";
+import { HUB_COOKIE_PREFIX } from "../auth/session.ts";
+
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+]);
+
+/** What a browser may not tell an instance, because only the hub may, or because it is about the hub's own edge. */
+const NOT_FROM_BROWSER =
+  /^(?:host|forwarded|x-forwarded-.*|x-real-ip|x-orchestrator-.*|cf-.*|cdn-loop|true-client-ip)$/;
+
+/** Belongs to the WebSocket between browser and hub; the connector makes its own. */
+const WEBSOCKET_HANDSHAKE = /^sec-websocket-(?:key|version|extensions|accept)$/;
+
+/**
+ * What an instance may not tell a browser: `clear-site-data` reaches the hub's cookies on a shared site, `alt-svc` and
+ * HSTS speak for a host that is not the instance's.
+ */
+const NOT_FROM_INSTANCE = /^(?:alt-svc|clear-site-data|strict-transport-security|x-orchestrator-.*)$/;
+
+/** Who looks and where they look from, as the hub verified it. */
+export interface VerifiedViewer {
+  userId: string;
+  login: string;
+  /** Origin of the instance, as the browser sees it. */
+  origin: string;
+}
+
+/** The header fields of a browser's request that an instance shall see. */
+export function requestFields(headers: Headers, viewer: VerifiedViewer): HeaderFields {
+  const dropped = namedInConnection(headers.get("connection"));
+  const fields: HeaderFields = [];
+  for (const [name, value] of headers) {
+    if (dropped.has(name) || HOP_BY_HOP.has(name) || NOT_FROM_BROWSER.test(name)) continue;
+    if (WEBSOCKET_HANDSHAKE.test(name)) continue;
+    const kept = name === "cookie" ? withoutHubCookies(value) : value;
+    if (kept !== "") fields.push([name, kept]);
+  }
+  const { host, protocol } = new URL(viewer.origin);
+  fields.push(["x-forwarded-host", host], ["x-forwarded-proto", protocol.slice(0, -1)]);
+  fields.push(["x-orchestrator-user-id", viewer.userId], ["x-orchestrator-username", viewer.login]);
+  return fields;
+}
+
+/** The header fields of an instance's answer that a browser shall see. */
+export function responseHeaders(fields: HeaderFields): Headers {
+  const connection = fields.filter(([name]) => name === "connection").map(([, value]) => value);
+  const dropped = namedInConnection(connection.join(","));
+  const headers = new Headers();
+  for (const [name, value] of fields) {
+    if (dropped.has(name) || HOP_BY_HOP.has(name) || NOT_FROM_INSTANCE.test(name)) continue;
+    if (WEBSOCKET_HANDSHAKE.test(name)) continue;
+    const kept = name === "set-cookie" ? instanceCookie(value) : value;
+    if (kept !== undefined) headers.append(name, name === "cache-control" ? privately(value) : kept);
+  }
+  return headers;
+}
+
+function namedInConnection(value: string | null): Set<string> {
+  return new Set(
+    (value ?? "")
+      .toLowerCase()
+      .split(",")
+      .map((name) => name.trim()),
+  );
+}
+
+function withoutHubCookies(cookie: string): string {
+  const kept = cookie.split(";").filter((pair) => !isHubCookie(pair.split("=")[0] ?? ""));
+  return kept.join(";").trim();
+}
+
+/** Null bytes, spaces and case do not make another name of it: browsers compare exactly, servers often do not. */
+function isHubCookie(name: string): boolean {
+  return name.trim().toLowerCase().startsWith(HUB_COOKIE_PREFIX.toLowerCase());
+}
+
+/** An instance's cookie without `Domain`, so that it stays on its own host; undefined if it takes a name of the hub's. */
+function instanceCookie(value: string): string | undefined {
+  const [pair = "", ...attributes] = value.split(";");
+  if (isHubCookie(pair.split("=")[0] ?? "")) return undefined;
+  const kept = attributes.filter((attribute) => !/^\s*domain\s*(?:=|$)/i.test(attribute));
+  return [pair, ...kept].join(";");
+}
+
+/** Answers to a signed-in viewer may live in their browser, never in a shared cache. */
+function privately(value: string): string {
+  return value
+    .split(",")
+    .map((part) => (/^\s*public\s*$/i.test(part) ? part.replace(/public/i, "private") : part))
+    .filter((part) => !/^\s*s-maxage\s*=/i.test(part))
+    .join(",");
+}

@@ -1,0 +1,120 @@
+/** One HTTP exchange through the tunnel, on the hub's side: a request's body goes out as credit allows, the answer streams back. */
+import {
+  LIMITS,
+  StreamError,
+  type ResponseHead,
+  type Stream,
+  type StreamHandler,
+} from "@ai-orchestrator/protocol";
+import { responseHeaders } from "./headers.ts";
+
+/** A connector answers for its upstream well before this; it is for a connector that hangs. */
+const RESPONSE_TIMEOUT_MS = 180_000;
+
+const NULL_BODY = new Set([101, 204, 205, 304]);
+
+export class HttpExchange implements StreamHandler {
+  /** The answer, once its head is here; rejects with `StreamError` if the stream ends before that. */
+  readonly answer: Promise<Response>;
+  readonly #stream: () => Stream;
+  readonly #isHead: boolean;
+  readonly #resolve: (response: Response) => void;
+  readonly #reject: (error: StreamError) => void;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #ended = false;
+  #wakeUpload: (() => void) | undefined;
+
+  /** `stream` is asked for only after `Connection.open` has returned it. */
+  constructor(stream: () => Stream, method: string) {
+    this.#stream = stream;
+    this.#isHead = method === "HEAD";
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    this.answer = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#timer = setTimeout(() => this.#timeOut(), RESPONSE_TIMEOUT_MS);
+  }
+
+  response(head: ResponseHead): void {
+    clearTimeout(this.#timer);
+    const headers = responseHeaders(head.headers);
+    const hasBody = !this.#isHead && !NULL_BODY.has(head.status);
+    const body = hasBody ? this.#openBody(headers) : null;
+    const encodeBody = headers.has("content-encoding") ? "manual" : "automatic";
+    this.#resolve(new Response(body, { status: head.status, headers, encodeBody }));
+  }
+
+  data(payload: Uint8Array): void {
+    const stream = this.#stream();
+    if (!this.#writer) return stream.consume(payload.byteLength);
+    this.#writer.write(payload).then(
+      () => stream.consume(payload.byteLength),
+      () => stream.reset("cancelled"),
+    );
+  }
+
+  end(): void {
+    this.#ended = true;
+    // The reader may have gone between the last byte and here; there is nobody left to tell.
+    this.#writer?.close().catch(() => undefined);
+  }
+
+  reset(error: StreamError): void {
+    clearTimeout(this.#timer);
+    this.#wakeUpload?.();
+    if (this.#ended) return;
+    this.#reject(error);
+    this.#writer?.abort(error).catch(() => undefined);
+  }
+
+  writable(): void {
+    this.#wakeUpload?.();
+  }
+
+  /** The viewer went away. */
+  cancel(): void {
+    this.#stream().fail(new StreamError("cancelled", "the browser went away"));
+  }
+
+  /** Begins sending a request's body; ends with it or with the stream. */
+  upload(body: ReadableStream<Uint8Array>): void {
+    // A body that breaks off is a browser that went away.
+    this.#upload(body).catch(() => this.cancel());
+  }
+
+  async #upload(body: ReadableStream<Uint8Array>): Promise<void> {
+    const reader = body.getReader({ mode: "byob" });
+    while (!this.#stream().isOver) {
+      const { done, value } = await reader.read(new Uint8Array(LIMITS.framePayloadBytes));
+      if (done) return this.#stream().end();
+      await this.#send(value);
+    }
+    await reader.cancel();
+  }
+
+  async #send(data: Uint8Array): Promise<void> {
+    const stream = this.#stream();
+    let sent = stream.write(data);
+    while (sent < data.byteLength && !stream.isOver) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wakeUpload = resolve;
+      await promise;
+      sent += stream.write(data.subarray(sent));
+    }
+  }
+
+  /** With a known length the browser can show progress, and a body cut short is an error there. */
+  #openBody(headers: Headers): ReadableStream {
+    const length = Number(headers.get("content-length") ?? Number.NaN);
+    const pipe = Number.isSafeInteger(length) ? new FixedLengthStream(length) : new IdentityTransformStream();
+    this.#writer = pipe.writable.getWriter();
+    // A reader that goes away before the next byte: the stream is of no more use to anybody.
+    this.#writer.closed.catch(() => this.#stream().reset("cancelled"));
+    return pipe.readable;
+  }
+
+  #timeOut(): void {
+    this.#stream().fail(new StreamError("upstream_timeout", "no answer from the instance"));
+  }
+}

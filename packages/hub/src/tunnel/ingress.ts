@@ -1,0 +1,111 @@
+/**
+ * Everything that arrives at an instance's host. Decides who looks (a signed cookie of this origin alone), whether the
+ * request may come from where it comes from, and then hands it to the Tunnel. Bypasses the app: what belongs to the
+ * dashboard cannot touch proxied traffic.
+ */
+import {
+  bindingHash,
+  isSessionAlive,
+  NONCE_COOKIE,
+  readViewerCookie,
+  redeemViewerCode,
+  signViewerCookie,
+  VIEWER_COOKIE,
+  type Viewer,
+} from "../auth/viewer.ts";
+import { parseLocalPath } from "../auth/next-path.ts";
+import { readCookie, serializeCookie } from "../auth/cookies.ts";
+import type { Env } from "../env.ts";
+import { errorResponse } from "../errors.ts";
+import { instanceOrigin } from "../origins.ts";
+import { instanceRoutes, routes } from "../routes.ts";
+import { randomSecret } from "../secrets.ts";
+import { withViewer } from "./internal-headers.ts";
+import { isAllowedSource, isNavigation, isUpgrade } from "./request-source.ts";
+
+const NONCE_SECONDS = 600;
+/** As long as a sign-in at the hub may last: the cookie itself proves nothing once it is not fresh. */
+const COOKIE_SECONDS = 60 * 24 * 3600;
+
+interface Visit {
+  request: Request;
+  env: Env;
+  label: string;
+  origin: string;
+  url: URL;
+}
+
+/** Serves one request to the instance `label`. */
+export async function serveInstance(request: Request, env: Env, label: string): Promise<Response> {
+  const visit: Visit = { request, env, label, origin: instanceOrigin(label, env), url: new URL(request.url) };
+  if (visit.url.pathname === instanceRoutes.enter) return enter(visit);
+  const found = await findViewer(visit);
+  if (!found) return isNavigation(request) ? askHub(visit) : errorResponse("sign_in_required", request);
+  if (!isAllowedSource(request, visit.origin)) return errorResponse("origin_refused", request);
+  if (visit.url.pathname === instanceRoutes.ready) return ready(visit, found.viewer);
+  if (visit.url.pathname.startsWith(instanceRoutes.prefix)) return errorResponse("not_found", request);
+  const response = await toTunnel(visit, found.viewer);
+  if (found.fresh || isUpgrade(request)) return response;
+  return withCookies(response, [await viewerCookie(visit, found.viewer)]);
+}
+
+function toTunnel({ request, env, label, origin }: Visit, { userId, login }: Viewer): Promise<Response> {
+  return env.TUNNEL.getByName(label).fetch(withViewer(request, { userId, login, origin }));
+}
+
+/** Who looks; a cookie that is not fresh counts only while the sign-in behind it lives. */
+async function findViewer({
+  request,
+  env,
+  label,
+}: Visit): Promise<{ viewer: Viewer; fresh: boolean } | null> {
+  const cookie = readCookie(request, VIEWER_COOKIE);
+  const found = cookie === undefined ? null : await readViewerCookie(env, label, cookie);
+  if (!found || found.fresh) return found;
+  const { sessionId, userId } = found.viewer;
+  return (await isSessionAlive(env.DB, sessionId, userId)) ? found : null;
+}
+
+/** Sends the browser to the hub for a code; the nonce stays here and binds the code to this browser. */
+async function askHub({ label, url, env }: Visit): Promise<Response> {
+  const nonce = randomSecret();
+  const hub = new URL(routes.open(label), env.HUB_ORIGIN);
+  hub.searchParams.set("next", url.pathname + url.search);
+  hub.searchParams.set("binding", await bindingHash(nonce));
+  return redirect(hub.href, [serializeCookie(NONCE_COOKIE, nonce, NONCE_SECONDS)]);
+}
+
+/** Trades the hub's code for this origin's own cookie. */
+async function enter(visit: Visit): Promise<Response> {
+  const { request, env, label, origin, url } = visit;
+  const code = url.searchParams.get("code") ?? "";
+  const nonce = readCookie(request, NONCE_COOKIE);
+  const viewer = nonce === undefined ? null : await redeemViewerCode(env.DB, { code, label, nonce });
+  if (!viewer)
+    return errorResponse("enter_refused", request, { link: { href: `${origin}/`, text: "Open it again" } });
+  const next = parseLocalPath(url.searchParams.get("next")) ?? "/";
+  return redirect(next, [await viewerCookie(visit, viewer), serializeCookie(NONCE_COOKIE, "", 0)]);
+}
+
+/** Says whether the instance is connected, for the page that waits for it. */
+async function ready({ env, label }: Visit, viewer: Viewer): Promise<Response> {
+  const { connected } = await env.TUNNEL.getByName(label).presence(viewer.userId);
+  return new Response(null, { status: connected ? 204 : 503, headers: { "cache-control": "no-store" } });
+}
+
+async function viewerCookie({ env, label }: Visit, viewer: Viewer): Promise<string> {
+  const value = await signViewerCookie(env, { ...viewer, label, issuedAt: Date.now() });
+  return serializeCookie(VIEWER_COOKIE, value, COOKIE_SECONDS);
+}
+
+function redirect(location: string, cookies: string[]): Response {
+  const headers = new Headers({ location, "cache-control": "no-store", "referrer-policy": "no-referrer" });
+  for (const cookie of cookies) headers.append("set-cookie", cookie);
+  return new Response(null, { status: 302, headers });
+}
+
+function withCookies(response: Response, cookies: string[]): Response {
+  const copy = new Response(response.body, response);
+  for (const cookie of cookies) copy.headers.append("set-cookie", cookie);
+  return copy;
+}

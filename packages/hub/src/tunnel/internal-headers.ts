@@ -1,0 +1,48 @@
+/**
+ * What the Worker tells a Tunnel with a request: who dialled in, or who looks. Only the Worker can reach a Tunnel, and it
+ * removes every `X-Orchestrator-*` a peer sent before it sets its own.
+ */
+import * as v from "valibot";
+import type { ConnectorIdentity } from "./attachments.ts";
+import type { VerifiedViewer } from "./headers.ts";
+
+const CONNECTOR = "x-orchestrator-connector";
+const VIEWER = "x-orchestrator-viewer";
+
+const IdentitySchema = v.object({
+  owner: v.string(),
+  tokenId: v.string(),
+  clientId: v.string(),
+  label: v.string(),
+});
+const ViewerSchema = v.object({ userId: v.string(), login: v.string(), origin: v.string() });
+
+/** A copy of the request that says who dials in. */
+export function withConnectorIdentity(request: Request, identity: ConnectorIdentity): Request {
+  return withHeader(request, CONNECTOR, identity);
+}
+
+/** A copy of the request that says who looks. */
+export function withViewer(request: Request, viewer: VerifiedViewer): Request {
+  return withHeader(request, VIEWER, viewer);
+}
+
+export function readConnectorIdentity(request: Request): ConnectorIdentity | undefined {
+  return readHeader(request, CONNECTOR, IdentitySchema);
+}
+
+export function readViewer(request: Request): VerifiedViewer | undefined {
+  return readHeader(request, VIEWER, ViewerSchema);
+}
+
+function withHeader(request: Request, name: string, value: object): Request {
+  const headers = new Headers();
+  for (const [field, text] of request.headers) if (!field.startsWith("x-orchestrator-")) headers.append(field, text);
+  headers.set(name, encodeURIComponent(JSON.stringify(value)));
+  return new Request(request, { headers, redirect: "manual" });
+}
+
+function readHeader<T>(request: Request, name: string, schema: v.GenericSchema<unknown, T>): T | undefined {
+  const value = request.headers.get(name);
+  return value === null ? undefined : v.parse(schema, JSON.parse(decodeURIComponent(value)));
+}

@@ -1,0 +1,93 @@
+/** A viewer's request or WebSocket upgrade, through the tunnel. */
+import {
+  StreamError,
+  type RequestHead,
+  type Stream,
+  type StreamErrorCode,
+  type StreamHandler,
+} from "@ai-orchestrator/protocol";
+import { errorResponse, type ErrorCode } from "../errors.ts";
+import type { ActiveConnection } from "./active-connection.ts";
+import { requestFields, responseHeaders, type VerifiedViewer } from "./headers.ts";
+import { HttpExchange } from "./http-exchange.ts";
+
+/** The error a person sees for each way a stream can end before its answer began. */
+const PAGE_OF: Record<StreamErrorCode, ErrorCode> = {
+  cancelled: "upstream_failed",
+  protocol_error: "bad_request",
+  flow_control_error: "internal_error",
+  refused_stream: "too_many_streams",
+  upstream_unreachable: "instance_unreachable",
+  upstream_timeout: "upstream_timeout",
+  upstream_failed: "upstream_failed",
+  too_large: "too_large",
+  stalled: "upstream_timeout",
+  denied: "not_allowed",
+  connection_lost: "connection_lost",
+  internal_error: "internal_error",
+};
+
+/** Proxies one request; whatever fails before the answer's head is an error page, never an exception. */
+export async function proxy(
+  active: ActiveConnection,
+  request: Request,
+  viewer: VerifiedViewer,
+): Promise<Response> {
+  const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  try {
+    return await (isUpgrade ? proxyWebSocket(active, request, viewer) : proxyHttp(active, request, viewer));
+  } catch (error) {
+    if (error instanceof StreamError) return errorResponse(PAGE_OF[error.code], request);
+    throw error;
+  }
+}
+
+function proxyHttp(active: ActiveConnection, request: Request, viewer: VerifiedViewer): Promise<Response> {
+  let stream: Stream | undefined;
+  const exchange = new HttpExchange(() => opened(stream), request.method);
+  stream = active.open(headOf(request, "http", viewer), exchange, request.body === null);
+  request.signal.addEventListener("abort", () => exchange.cancel());
+  if (request.body) exchange.upload(request.body as ReadableStream<Uint8Array>);
+  return exchange.answer;
+}
+
+function proxyWebSocket(
+  active: ActiveConnection,
+  request: Request,
+  viewer: VerifiedViewer,
+): Promise<Response> {
+  let stream: Stream | undefined;
+  const refusal = new HttpExchange(() => opened(stream), "GET");
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  const handshake: StreamHandler = {
+    response(head) {
+      if (head.status !== 101) {
+        opened(stream).handler = refusal;
+        return refusal.response(head);
+      }
+      const webSocket = active.acceptViewer(opened(stream));
+      resolve(new Response(null, { status: 101, webSocket, headers: responseHeaders(head.headers) }));
+    },
+    data: () => undefined,
+    end: () => undefined,
+    reset: (error) => refusal.reset(error),
+    writable: () => undefined,
+  };
+  stream = active.open(headOf(request, "websocket", viewer), handshake, false);
+  return Promise.race([promise, refusal.answer]);
+}
+
+function opened(stream: Stream | undefined): Stream {
+  if (!stream) throw new StreamError("internal_error", "the stream is not open yet");
+  return stream;
+}
+
+function headOf(request: Request, kind: RequestHead["kind"], viewer: VerifiedViewer): RequestHead {
+  const { pathname, search } = new URL(request.url);
+  return {
+    kind,
+    method: request.method,
+    target: pathname + search,
+    headers: requestFields(request.headers, viewer),
+  };
+}

@@ -1,0 +1,150 @@
+/**
+ * A browser's WebSocket to an instance, on the hub's side. All it needs lives in the socket's attachment, so an open and
+ * silent one lets the object sleep; only unfinished business (bytes without credit, half a message) keeps it awake, and
+ * not for long.
+ */
+import {
+  LIMITS,
+  MessageReceiver,
+  MessageSender,
+  StreamError,
+  truncateReason,
+  type Stream,
+  type StreamErrorCode,
+  type StreamHandler,
+} from "@ai-orchestrator/protocol";
+import { attach } from "./attachments.ts";
+
+/** What a browser may send ahead of the credit of its stream: it cannot be slowed down. */
+const MAX_QUEUE_BYTES = LIMITS.webSocketMessageBytes + LIMITS.streamWindowBytes;
+const STALL_MS = 30_000;
+
+const CLOSE_CODES: Partial<Record<StreamErrorCode, number>> = {
+  connection_lost: 1012,
+  refused_stream: 1013,
+  stalled: 1013,
+  too_large: 1009,
+  denied: 1008,
+};
+
+export class ViewerSocket implements StreamHandler {
+  readonly #socket: WebSocket;
+  readonly #connectionId: string;
+  readonly #maxMessageBytes: number;
+  #stream: Stream | undefined;
+  #sender: MessageSender | undefined;
+  #receiver: MessageReceiver | undefined;
+  #saveScheduled = false;
+  #stallTimer: number | null = null;
+  #progress = 0;
+
+  constructor(socket: WebSocket, connectionId: string, maxMessageBytes: number) {
+    this.#socket = socket;
+    this.#connectionId = connectionId;
+    this.#maxMessageBytes = maxMessageBytes;
+  }
+
+  /** Joins the socket to its stream; called once. */
+  bind(stream: Stream): void {
+    this.#stream = stream;
+    this.#sender = new MessageSender(stream, MAX_QUEUE_BYTES);
+    this.#receiver = new MessageReceiver(stream, LIMITS.webSocketMessageBytes, (message, text, bytes) => {
+      this.#socket.send(text ? decodeText(message) : message);
+      stream.consume(bytes);
+    });
+    this.#changed();
+  }
+
+  data(payload: Uint8Array, text: boolean, more: boolean): void {
+    this.#receiver?.data(payload, text, more);
+    this.#changed();
+  }
+
+  end(): void {
+    this.close(1006, "");
+  }
+
+  close(code: number, reason: string): void {
+    this.#stream?.close(code, reason);
+    this.#closeSocket(code === 1006 ? 1011 : code, reason);
+  }
+
+  reset(error: StreamError): void {
+    clearTimeout(this.#stallTimer);
+    this.#closeSocket(CLOSE_CODES[error.code] ?? 1011, error.message);
+  }
+
+  writable(): void {
+    this.#sender?.drain();
+    this.#changed();
+  }
+
+  /** A message from the browser. */
+  fromBrowser(message: string | ArrayBuffer): void {
+    const isText = typeof message === "string";
+    const bytes = isText ? new TextEncoder().encode(message) : new Uint8Array(message);
+    if (bytes.byteLength > this.#maxMessageBytes) {
+      this.#stream?.fail(new StreamError("too_large", "message over the limit of the instance"));
+      return;
+    }
+    this.#sender?.send(bytes, isText);
+    this.#changed();
+  }
+
+  /** The browser closed, or vanished (1006). */
+  browserClosed(code: number, reason: string): void {
+    this.#sender?.close(code === 1005 ? 0 : code, reason);
+    clearTimeout(this.#stallTimer);
+  }
+
+  #closeSocket(code: number, reason: string): void {
+    clearTimeout(this.#stallTimer);
+    try {
+      if (code === 0) this.#socket.close();
+      else this.#socket.close(code, truncateReason(reason));
+    } catch (error) {
+      // Codes of the platform's own choosing are refused, and so is closing twice.
+      if (!(error instanceof TypeError || error instanceof DOMException)) throw error;
+      this.#socket.close(1011, "the application closed with an unusable code");
+    }
+  }
+
+  #changed(): void {
+    this.#progress++;
+    if (!this.#stallTimer && this.#isUnfinished()) this.#watch();
+    if (this.#saveScheduled) return;
+    this.#saveScheduled = true;
+    queueMicrotask(() => this.#save());
+  }
+
+  #save(): void {
+    this.#saveScheduled = false;
+    if (!this.#stream || this.#stream.isOver) return;
+    attach(this.#socket, { kind: "viewer", connectionId: this.#connectionId, stream: this.#stream.state });
+  }
+
+  #isUnfinished(): boolean {
+    return (this.#sender?.queuedBytes ?? 0) > 0 || (this.#receiver?.isPartial ?? false);
+  }
+
+  /** A pending timer also keeps the object in memory, which is where unfinished business lives. */
+  #watch(): void {
+    const before = this.#progress;
+    this.#stallTimer = setTimeout(() => {
+      this.#stallTimer = null;
+      if (!this.#isUnfinished()) return;
+      if (this.#progress === before) this.#stream?.fail(new StreamError("stalled", "no progress"));
+      else this.#watch();
+    }, STALL_MS);
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodeText(message: Uint8Array): string {
+  try {
+    return utf8.decode(message);
+  } catch {
+    throw new StreamError("protocol_error", "text message is not UTF-8");
+  }
+}
