@@ -1,34 +1,24 @@
 /** The one person of a local hub, made through the same rows as everybody else's. */
-import { userInfo } from "node:os";
+import { createLocalCode, LOCAL_USER } from "../src/auth/local.ts";
 import { issueInstanceToken, verifyInstanceToken } from "../src/auth/token.ts";
-import { createOneTimeCode } from "../src/db/one-time-codes.ts";
 import { upsertUser } from "../src/db/users.ts";
 import { routes } from "../src/routes.ts";
 import type { Hub } from "./hub.ts";
 import { readPrivate, writePrivate } from "./state.ts";
 
-const LOCAL_USER = "local";
-const LINK_LIFETIME_MS = 15 * 60_000;
-
-/** Adds the local person to the database, named like the account that runs the hub. */
+/** Adds the local person to the database. */
 export async function createLocalUser(db: D1Database): Promise<void> {
-  const name = accountName();
-  await upsertUser(db, { id: LOCAL_USER, login: name, name });
+  await upsertUser(db, LOCAL_USER);
 }
 
-/** A link that signs a browser in once, for 15 minutes. */
+/** A link that signs a browser in once, for some minutes. */
 export async function createSignInLink(hub: Hub): Promise<string> {
-  const code = await createOneTimeCode(hub.db, {
-    purpose: "local",
-    userId: LOCAL_USER,
-    lifetimeMs: LINK_LIFETIME_MS,
-  });
-  return `${hub.origin}${routes.localSignIn}?code=${code}`;
+  return `${hub.origin}${routes.localSignIn}?code=${await createLocalCode(hub.db)}`;
 }
 
 /** Makes a token for the local person's instances and returns its text. */
 export async function createToken(db: D1Database, name: string): Promise<string> {
-  return (await issueInstanceToken(db, { userId: LOCAL_USER, name })).text;
+  return (await issueInstanceToken(db, { userId: LOCAL_USER.id, name })).text;
 }
 
 /** The runner's own token, kept in the state folder; a new one where it is missing or revoked. */
@@ -38,13 +28,4 @@ export async function machineToken(db: D1Database, folder: string): Promise<stri
   const token = await createToken(db, "This machine");
   writePrivate(folder, "token", token);
   return token;
-}
-
-function accountName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // An account without an entry, as in some containers.
-    return LOCAL_USER;
-  }
 }

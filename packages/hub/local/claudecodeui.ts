@@ -11,6 +11,8 @@ import { userEnvironment, userNode } from "./user-environment.ts";
 
 const PACKAGE = "@cloudcli-ai/cloudcli";
 const VERSION = "1.37.3";
+/** Starts one without installing it for good; on loopback, which is not its default. */
+export const claudecodeuiCommand = `HOST=127.0.0.1 npx --yes ${PACKAGE}@${VERSION}`;
 /** Those of its packages that have install scripts, which npm runs only where they are allowed. */
 const NATIVE = ["better-sqlite3", "bcrypt", "node-pty"];
 const START_TIMEOUT_MS = 30_000;

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Miniflare, NoOpLog, convertV4MiniflareOptions, type V4MiniflareOptions } from "miniflare";
 import { applyMigrations } from "./migrations.ts";
+import { withoutSignalHandlers } from "./signals.ts";
 import { built, hubPackage, offline } from "./paths.ts";
 
 export interface HubOptions {
@@ -31,7 +32,10 @@ export function localOrigin(port: number): string {
 /** Starts the hub that `build` has left and brings its database up to date; rejects when it does not start. */
 export async function openHub(options: HubOptions): Promise<Hub> {
   Object.assign(process.env, offline);
-  const miniflare = new Miniflare(convertV4MiniflareOptions(miniflareOptions(options)));
+  // Miniflare would end the process with 130 at Ctrl-C, before anything else can be ended in order.
+  const miniflare = withoutSignalHandlers(
+    () => new Miniflare(convertV4MiniflareOptions(miniflareOptions(options))),
+  );
   try {
     await miniflare.ready;
     const db = await miniflare.getD1Database("DB");

@@ -2,14 +2,17 @@
  * Sign-in for a hub on one's own machine: the runner prints a link with a code that works once. Only where the runner
  * says so, and only on loopback names, so that such a hub cannot be opened to others by mistake.
  */
-import type { Env } from "../env.ts";
 import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
 
 export const LOCAL_USER = { id: "local", login: "local", name: "Local user" } as const;
 
 const LOCAL_CODE_LIFETIME_MS = 10 * 60_000;
 
-type LocalSettings = Pick<Env, "HUB_ORIGIN" | "LOCAL_SIGN_IN">;
+/** Those of the Worker's settings that decide; spelled out, because the runner loads this file without a Worker. */
+interface LocalSettings {
+  HUB_ORIGIN: string;
+  LOCAL_SIGN_IN?: string;
+}
 
 /** True where this hub signs in by link and the request was sent to its loopback name. */
 export function isLocalSignInOpen(request: Request, env: LocalSettings): boolean {
@@ -25,7 +28,11 @@ export function createLocalCode(db: D1Database, now: number = Date.now()): Promi
 }
 
 /** Takes the code of a sign-in link; true once. */
-export async function redeemLocalCode(db: D1Database, code: string, now: number = Date.now()): Promise<boolean> {
+export async function redeemLocalCode(
+  db: D1Database,
+  code: string,
+  now: number = Date.now(),
+): Promise<boolean> {
   const grant = await consumeOneTimeCode(db, { text: code, purpose: "local" }, now);
   return grant?.user_id === LOCAL_USER.id;
 }

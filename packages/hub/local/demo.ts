@@ -1,0 +1,51 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import {
+  claudecodeuiFolder,
+  installClaudecodeui,
+  startClaudecodeui,
+  type Claudecodeui,
+} from "./claudecodeui.ts";
+import { findClaudecodeui } from "./find-claudecodeui.ts";
+import { freePort } from "./port.ts";
+
+export interface Demo {
+  origin: string;
+  /** What the connector must know of it. */
+  environment: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Installs a claudecodeui and starts it with the person's own projects but a database of its own, so that neither the
+ * sign-in nor the settings of one they use are touched. Where one runs already, that one is the demo.
+ */
+export async function startDemo(options: {
+  report: (line: string) => void;
+  signal: AbortSignal;
+}): Promise<Demo> {
+  const running = await findClaudecodeui();
+  if (running !== undefined) {
+    options.report(`A claudecodeui runs here already, at ${running}: the demo uses it.`);
+    return { origin: running, environment: {}, stop: () => Promise.resolve() };
+  }
+  const folder = claudecodeuiFolder();
+  const installed = await installClaudecodeui({ folder, ...options });
+  const environment = demoEnvironment(installed);
+  const started = await startClaudecodeui(installed, { port: await freePort(), environment });
+  options.report(`claudecodeui runs at ${started.origin}.`);
+  return { origin: started.origin, environment, stop: () => started.stop() };
+}
+
+function demoEnvironment(installed: Claudecodeui): Record<string, string> {
+  const environment: Record<string, string> = { DATABASE_PATH: path.join(installed.folder, "demo.db") };
+  if (installed.claude !== undefined && !hasClaude()) environment["CLAUDE_CLI_PATH"] = installed.claude;
+  return environment;
+}
+
+/** True where the person has a Claude Code of their own, or has said which to use. */
+function hasClaude(): boolean {
+  if (process.env["CLAUDE_CLI_PATH"]) return true;
+  const folders = (process.env["PATH"] ?? "").split(path.delimiter);
+  return folders.some((folder) => existsSync(path.join(folder, "claude")));
+}

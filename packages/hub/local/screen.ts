@@ -1,0 +1,28 @@
+/** What the runner says on the terminal. */
+
+export function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+export function warn(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** The first screen of a hub that runs. */
+export function showWelcome(origin: string, link: string): void {
+  say(`\nAI Orchestrator runs at ${origin}. Sign in with this link; it works once, for ten minutes:\n`);
+  say(`  ${link}\n`);
+  say(
+    process.stdin.isTTY ? "Enter prints a new link, Ctrl-C ends everything.\n" : "Ctrl-C ends everything.\n",
+  );
+}
+
+export function showNewLink(link: string): void {
+  say(`  ${link}`);
+}
+
+/** What to do where no claudecodeui runs. */
+export function showHowToAttach(command: string): void {
+  say("No claudecodeui runs here yet. This starts one, and it is attached as soon as it answers:\n");
+  say(`  ${command}\n`);
+}
