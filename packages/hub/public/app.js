@@ -1,0 +1,185 @@
+// What the hub's pages do beside htmx: times that stay true, cards that find their place, copying, keys, and the bar
+// that says when the page is not connected.
+"use strict";
+(() => {
+  const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+  const board = document.getElementById("board");
+  // Times are the hub's; a browser's clock may be wrong.
+  const clockSkew = Number(document.body.dataset.now ?? Date.now()) - Date.now();
+  const now = () => Date.now() + clockSkew;
+
+  // ── Times ──
+  function duration(ms) {
+    if (ms < 10 * SECOND) return "now";
+    if (ms < MINUTE) return `${Math.floor(ms / (10 * SECOND)) * 10} s`;
+    if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
+    if (ms < DAY) return `${Math.floor(ms / HOUR)} h`;
+    return `${Math.floor(ms / DAY)} d`;
+  }
+
+  function showTimes() {
+    for (const time of document.querySelectorAll("time[data-since]")) {
+      const at = Number(time.dataset.since);
+      const text = duration(now() - at);
+      if (time.textContent !== text) time.textContent = text;
+      const exact = new Date(at).toLocaleString();
+      if (time.title !== exact) time.title = exact;
+    }
+  }
+
+  // ── Cards ──
+  const inOrder = (card, other) => card.dataset.order < other.dataset.order;
+
+  /** Puts every card in its lane and place. Returns the moves still to be made, so that they can be shown as moves. */
+  function misplaced() {
+    const moves = [];
+    for (const card of board.querySelectorAll(".card")) {
+      const lane = document.getElementById(`lane-${card.dataset.lane}`);
+      const before = card.previousElementSibling, after = card.nextElementSibling;
+      const isHome = card.parentElement === lane;
+      const isSorted = (!before || inOrder(before, card)) && (!after || inOrder(card, after));
+      if (!isHome || !isSorted) moves.push([card, lane]);
+    }
+    return moves;
+  }
+
+  function place([card, lane]) {
+    const next = [...lane.children].find((other) => other !== card && inOrder(card, other)) ?? null;
+    if (card.parentElement === lane && card.nextElementSibling === next) return;
+    // moveBefore keeps focus and open details where the browser knows it.
+    if (lane.moveBefore) lane.moveBefore(card, next);
+    else lane.insertBefore(card, next);
+  }
+
+  function placeCards() {
+    const moves = misplaced();
+    if (moves.length === 0) return;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (still || document.hidden || !document.startViewTransition) moves.forEach(place);
+    else document.startViewTransition(() => moves.forEach(place));
+  }
+
+  function showTitle() {
+    const title = document.getElementById("counts")?.dataset.title;
+    if (title !== undefined && document.title !== title) document.title = title;
+  }
+
+  // ── Connection ──
+  const PING_MS = 30 * SECOND, PONG_MS = 10 * SECOND;
+  const bar = document.getElementById("not-connected");
+  let socket = null, pingTimer, pongTimer, barTimer;
+
+  function ping() {
+    if (socket?.readyState !== WebSocket.OPEN) return;
+    socket.send("ping");
+    clearTimeout(pongTimer);
+    // A connection that died without a word is closed here; htmx then dials again.
+    pongTimer = setTimeout(() => socket?.close(), PONG_MS);
+  }
+
+  function connected(opened) {
+    socket = opened;
+    clearTimeout(barTimer);
+    clearInterval(pingTimer);
+    clearTimeout(pongTimer);
+    pingTimer = setInterval(ping, PING_MS);
+    bar.hidden = true;
+    document.body.classList.remove("is-stale");
+  }
+
+  function lost(code) {
+    clearInterval(pingTimer);
+    clearTimeout(pongTimer);
+    if (code === 4401) return location.reload();
+    if (barTimer !== undefined || !bar.hidden) return;
+    const since = now();
+    // A deploy's short gap is not worth a flicker.
+    barTimer = setTimeout(() => {
+      barTimer = undefined;
+      if (socket?.readyState === WebSocket.OPEN) return;
+      bar.querySelector("time").dataset.since = String(since);
+      showTimes();
+      bar.hidden = false;
+      document.body.classList.add("is-stale");
+    }, 700);
+  }
+
+  function live() {
+    const page = document.getElementById("dashboard");
+    page.addEventListener("htmx:ws:after:connection", (event) => connected(event.detail.connection.socket));
+    page.addEventListener("htmx:ws:close", (event) => lost(event.detail.code));
+    page.addEventListener("htmx:ws:error", () => lost());
+    page.addEventListener("htmx:ws:before:message:incoming", (event) => {
+      if (event.detail.message.data !== "pong") return;
+      clearTimeout(pongTimer);
+      event.preventDefault();
+    });
+    page.addEventListener("htmx:ws:after:message:incoming", () => {
+      placeCards();
+      showTimes();
+      showTitle();
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden || socket?.readyState !== WebSocket.OPEN) return;
+      ping();
+      socket.send("look");
+    });
+    addEventListener("online", ping);
+  }
+
+  // ── Copying ──
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
+    const before = button.textContent;
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(source);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => (button.textContent = before), 2 * SECOND);
+  }
+
+  // ── Keys: j and k move between cards, x shows more, Enter opens (the link has the focus) ──
+  function moveFocus(step) {
+    const links = [...document.querySelectorAll(".card-open")];
+    const card = document.activeElement?.closest(".card");
+    const index = links.findIndex((link) => link.closest(".card") === card);
+    const next = links[index === -1 ? (step > 0 ? 0 : links.length - 1) : index + step];
+    next?.focus();
+    next?.closest(".card").scrollIntoView({ block: "nearest" });
+  }
+
+  function onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    if (event.key === "j") moveFocus(1);
+    else if (event.key === "k") moveFocus(-1);
+    else if (event.key === "x") event.target.closest(".card")?.querySelector("summary")?.click();
+    else if (event.key === "Escape") event.target.closest("details[open]")?.removeAttribute("open");
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (button !== null) void copy(button);
+    for (const open of document.querySelectorAll(".card-more[open]")) {
+      if (!open.contains(event.target)) open.removeAttribute("open");
+    }
+  });
+  document.addEventListener("submit", (event) => {
+    const question = event.target.dataset.confirm;
+    if (question !== undefined && !confirm(question)) event.preventDefault();
+  });
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      if (event.target.matches(".card-more[open]")) htmx.trigger(event.target, "expand");
+    },
+    true,
+  );
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("htmx:after:swap", showTimes);
+  setInterval(showTimes, 5 * SECOND);
+  showTimes();
+  if (board !== null) live();
+})();

@@ -1,0 +1,34 @@
+// The page of an instance that is away asks, less and less often, whether it is back, and then opens it.
+"use strict";
+(() => {
+  const FIRST_MS = 1000;
+  const LONGEST_MS = 15000;
+  const status = document.getElementById("waiting");
+  if (status === null) return;
+  let delay = FIRST_MS;
+  let timer;
+
+  async function ask() {
+    try {
+      const answer = await fetch(status.dataset.ready, { cache: "no-store", redirect: "manual" });
+      // 503 means still away. Anything else, a request to sign in included, is for the page itself to show.
+      if (answer.status !== 503) return location.replace(location.href);
+      status.textContent = "Waiting for it.";
+    } catch {
+      status.textContent = "The hub does not answer either. Still trying.";
+    }
+    timer = setTimeout(ask, delay * (0.8 + Math.random() * 0.4));
+    delay = Math.min(delay * 1.5, LONGEST_MS);
+  }
+
+  function askNow() {
+    if (document.hidden) return;
+    clearTimeout(timer);
+    delay = FIRST_MS;
+    void ask();
+  }
+
+  document.addEventListener("visibilitychange", askNow);
+  addEventListener("online", askNow);
+  timer = setTimeout(ask, FIRST_MS);
+})();

@@ -1,0 +1,83 @@
+/**
+ * The hub's own pages and API. What every request passes, in order: headers for the answer, the origin rule for what
+ * changes state, sign-in for all but the few public paths, a size limit, then its handler.
+ */
+import { Hono, type MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { changesState, comesFromHub } from "./auth/origin.ts";
+import { currentSession } from "./auth/session.ts";
+import { errorResponse, HubError } from "./errors.ts";
+import type { HubContext } from "./hono.ts";
+import { apiTokens } from "./pages/api-tokens.ts";
+import { clientPages } from "./pages/clients.tsx";
+import { dashboardPages } from "./pages/dashboard.tsx";
+import { healthPage } from "./pages/health.ts";
+import { openPage } from "./pages/open.ts";
+import { signInPages } from "./pages/sign-in.tsx";
+import { tokenPages } from "./pages/tokens.tsx";
+import { instanceRoutes, routes } from "./routes.ts";
+import { securityHeaders } from "./security-headers.ts";
+
+/** Open to everyone; whatever is not listed needs a sign-in, pages that do not exist included. */
+const PUBLIC_PATHS: ReadonlySet<string> = new Set([routes.health, routes.signIn, routes.localSignIn]);
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+const secureAnswer: MiddlewareHandler<HubContext> = async (c, next) => {
+  await next();
+  if (c.res.status === 101) return;
+  for (const [name, value] of securityHeaders(c.env.HUB_ORIGIN)) c.res.headers.set(name, value);
+  if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
+};
+
+const refuseForeignOrigin: MiddlewareHandler<HubContext> = async (c, next) => {
+  if (changesState(c.req.raw) && !comesFromHub(c.req.raw, c.env)) throw new HubError("origin_refused");
+  await next();
+};
+
+const requireSignIn: MiddlewareHandler<HubContext> = async (c, next) => {
+  if (PUBLIC_PATHS.has(c.req.path)) return next();
+  const session = await currentSession(c.req.raw, c.env);
+  if (session !== null) {
+    c.set("session", session);
+    return next();
+  }
+  if (!isNavigation(c.req.raw)) throw new HubError("sign_in_required");
+  const { pathname, search } = new URL(c.req.url);
+  const query = pathname === routes.home ? "" : `?${new URLSearchParams({ next: `${pathname}${search}` })}`;
+  return c.redirect(`${routes.signIn}${query}`);
+};
+
+function isNavigation(request: Request): boolean {
+  const accepts = request.headers.get("accept") ?? "";
+  return request.method === "GET" && accepts.includes("text/html") && request.headers.get("hx-request") === null;
+}
+
+export const app = new Hono<HubContext>();
+
+app.use(secureAnswer);
+// Versioned files are the same for everyone and ask for nobody's name.
+app.get(`${instanceRoutes.assets}*`, async (c) => staticFile(await c.env.ASSETS.fetch(c.req.raw)));
+app.use(refuseForeignOrigin);
+app.use(requireSignIn);
+app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => errorResponse("too_large", c.req.raw) }));
+
+app.get(routes.home, (c) => c.redirect(routes.dashboard));
+for (const pages of [dashboardPages, clientPages, tokenPages, apiTokens, signInPages, openPage, healthPage]) {
+  app.route("/", pages);
+}
+
+app.notFound((c) => errorResponse("not_found", c.req.raw, { link: { href: routes.dashboard, text: "Dashboard" } }));
+
+app.onError((error, c) => {
+  if (error instanceof HubError) return errorResponse(error.code, c.req.raw, error.detail);
+  console.error({ event: "unhandled_error", method: c.req.method, route: c.req.routePath, error: error.stack });
+  return errorResponse("internal_error", c.req.raw);
+});
+
+/** A copy whose headers may be set; a version's files never change. */
+function staticFile(file: Response): Response {
+  const copy = new Response(file.body, file);
+  copy.headers.set("cache-control", file.ok ? "public, max-age=31536000, immutable" : "no-store");
+  return copy;
+}

@@ -1,0 +1,83 @@
+import { Hono } from "hono";
+import type { HubContext } from "../hono.ts";
+import { byOrder, countInstances, type Instance } from "../instance.ts";
+import { routes } from "../routes.ts";
+import { BOARD_ID, CountBadges, Lanes } from "../ui/board.tsx";
+import { Command, connectCommand } from "../ui/command.tsx";
+import { Layout } from "../ui/layout.tsx";
+import type { View } from "../ui/view.ts";
+import { tabTitle } from "../ui/words.ts";
+import { PAGE_SESSION_HEADER } from "../user-hub/user-hub.ts";
+
+export const dashboardPages = new Hono<HubContext>();
+
+dashboardPages.get(routes.dashboard, async (c) => {
+  const session = c.get("session");
+  const instances = await c.env.USER_HUB.getByName(session.userId).list();
+  return c.html(
+    <Dashboard
+      login={session.login}
+      instances={instances.toSorted(byOrder)}
+      view={{ now: Date.now(), origins: c.env }}
+    />,
+  );
+});
+
+dashboardPages.get(routes.dashboardSocket, (c) => {
+  const session = c.get("session");
+  const request = new Request(c.req.url, {
+    headers: { upgrade: c.req.header("upgrade") ?? "", [PAGE_SESSION_HEADER]: session.id },
+  });
+  return c.env.USER_HUB.getByName(session.userId).fetch(request);
+});
+
+interface DashboardProps {
+  login: string;
+  instances: Instance[];
+  view: View;
+}
+
+function Dashboard({ login, instances, view }: DashboardProps) {
+  const header = <CountBadges instances={instances} />;
+  return (
+    <Layout
+      title={tabTitle(countInstances(instances))}
+      login={login}
+      current="dashboard"
+      header={header}
+      now={view.now}
+    >
+      <p class="bar" id="not-connected" role="status" hidden>
+        Not connected to the hub. What you see is from <time data-since={view.now}></time>.
+      </p>
+      <main class="dashboard" id="dashboard" hx-ws:connect={routes.dashboardSocket}>
+        <h1 class="visually-hidden">Instances</h1>
+        <div class="board" id={BOARD_ID}>
+          <Lanes instances={instances} view={view} />
+        </div>
+        <Welcome hubOrigin={view.origins.HUB_ORIGIN} />
+      </main>
+    </Layout>
+  );
+}
+
+/** Shown by the stylesheet while there is no card. */
+function Welcome({ hubOrigin }: { hubOrigin: string }) {
+  return (
+    <section class="welcome" id="welcome">
+      <h2>Connect your first instance</h2>
+      <p>On the machine where Claude Code's web UI runs, run this. It appears here the moment it connects.</p>
+      <form method="post" action={routes.newToken} hx-post={routes.newToken} hx-swap="outerHTML">
+        <input type="hidden" name="name" value="First instance" />
+        <Command id="connect-command" text={connectCommand(hubOrigin, "<token>")} />
+        <button class="button primary" type="submit">
+          Make a token and fill it in
+        </button>
+      </form>
+      <p class="hint">
+        The command finds a running claudecodeui by itself, keeps it connected and opens no port. Tokens can be revoked
+        on the <a href={routes.tokens}>tokens page</a>.
+      </p>
+    </section>
+  );
+}

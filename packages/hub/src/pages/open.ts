@@ -1,0 +1,32 @@
+import { Hono } from "hono";
+import { parseLocalPath } from "../auth/next-path.ts";
+import { issueViewerCode } from "../auth/viewer.ts";
+import { HubError } from "../errors.ts";
+import type { HubContext } from "../hono.ts";
+import { instanceOrigin, isLabel } from "../origins.ts";
+import { instanceRoutes, routes } from "../routes.ts";
+
+const BINDING = /^[A-Za-z0-9_-]{43}$/;
+
+/**
+ * Sends a signed-in browser to an instance's origin with a code for it. The instance's origin sent it here, with the
+ * hash of the nonce it keeps in that browser; without one the browser is sent there to fetch it.
+ */
+export const openPage = new Hono<HubContext>();
+
+openPage.get(routes.open(":label"), async (c) => {
+  const session = c.get("session");
+  const label = c.req.param("label") ?? "";
+  if (!isLabel(label)) throw new HubError("not_found");
+  const instance = await c.env.USER_HUB.getByName(session.userId).find(label);
+  if (instance?.label !== label) throw new HubError("not_allowed", { message: "You have no such instance." });
+  const next = parseLocalPath(c.req.query("next") ?? "/");
+  if (next === undefined) throw new HubError("bad_request");
+  const origin = instanceOrigin(label, c.env);
+  const binding = c.req.query("binding");
+  if (binding === undefined) return c.redirect(`${origin}${next}`);
+  if (!BINDING.test(binding)) throw new HubError("bad_request");
+  const grant = { userId: session.userId, sessionId: session.id, label, bindingHash: binding };
+  const query = new URLSearchParams({ code: await issueViewerCode(c.env.DB, grant), next });
+  return c.redirect(`${origin}${instanceRoutes.enter}?${query}`);
+});

@@ -1,0 +1,18 @@
+/** A command to run elsewhere, with a button that copies it. */
+export function Command({ id, text }: { id: string; text: string }) {
+  return (
+    <div class="command">
+      <pre tabindex={0}>
+        <code id={id}>{text}</code>
+      </pre>
+      <button class="button" type="button" data-copy={id}>
+        Copy
+      </button>
+    </div>
+  );
+}
+
+/** What is run on an instance's machine to connect it. */
+export function connectCommand(hubOrigin: string, token: string): string {
+  return `npx @ai-orchestrator/connector connect --url ${hubOrigin} --token ${token}`;
+}

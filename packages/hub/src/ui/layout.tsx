@@ -1,0 +1,75 @@
+import type { Child } from "hono/jsx";
+import { assetPath } from "../assets.ts";
+import { routes } from "../routes.ts";
+import { GlyphSprite } from "./glyph.tsx";
+
+/** htmx without anything a strict policy forbids: no injected style; `open` stays as the person left it. */
+const HTMX_CONFIG = JSON.stringify({
+  includeIndicatorCSS: false,
+  history: false,
+  extensions: "ws",
+  morphIgnore: ["data-htmx-powered", "open"],
+  ws: { reconnectDelay: 300, reconnectMaxDelay: 10_000, pauseOnBackground: false },
+});
+
+interface LayoutProps {
+  title: string;
+  /** Who is signed in; without one the page has no navigation. */
+  login?: string;
+  /** Which entry of the navigation the page is. */
+  current?: "dashboard" | "tokens";
+  /** Beside the name, in the header. */
+  header?: Child;
+  now?: number;
+  children?: Child;
+}
+
+/** Every page of the hub. */
+export function Layout({ title, login, current, header, now, children }: LayoutProps) {
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="htmx-config" content={HTMX_CONFIG} />
+        <title>{title}</title>
+        <link rel="icon" href={assetPath("icon.svg")} type="image/svg+xml" />
+        <link rel="stylesheet" href={assetPath("app.css")} />
+        <script src={assetPath("htmx.min.js")} defer></script>
+        <script src={assetPath("hx-ws.min.js")} defer></script>
+        <script src={assetPath("app.js")} defer></script>
+      </head>
+      <body data-now={now}>
+        <GlyphSprite />
+        <header class="top">
+          <a class="brand" href={routes.home}>
+            Orchestrator
+          </a>
+          {header}
+          {login !== undefined && <Navigation login={login} current={current} />}
+        </header>
+        {children}
+      </body>
+    </html>
+  );
+}
+
+function Navigation({ login, current }: { login: string; current: LayoutProps["current"] }) {
+  const mark = (page: LayoutProps["current"]) => (page === current ? ("page" as const) : undefined);
+  return (
+    <nav class="nav" aria-label="Pages">
+      <a href={routes.dashboard} aria-current={mark("dashboard")}>
+        Instances
+      </a>
+      <a href={routes.tokens} aria-current={mark("tokens")}>
+        Tokens
+      </a>
+      <form method="post" action={routes.signOut}>
+        <button class="plain" type="submit" title={`Signed in as ${login}`}>
+          Sign out
+        </button>
+      </form>
+    </nav>
+  );
+}

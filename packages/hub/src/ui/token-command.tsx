@@ -1,0 +1,11 @@
+import { Command, connectCommand } from "./command.tsx";
+
+/** A token that was just made, as the command that uses it. It cannot be shown again. */
+export function TokenCommand({ hubOrigin, token }: { hubOrigin: string; token: string }) {
+  return (
+    <div class="token-command" id="new-token" role="status">
+      <p>Run this on the machine where Claude Code's web UI runs. The token in it is shown only now.</p>
+      <Command id="new-token-command" text={connectCommand(hubOrigin, token)} />
+    </div>
+  );
+}

@@ -1,0 +1,91 @@
+/**
+ * The open dashboards of one person. A page that connects is sent the whole truth; afterwards each change is sent to
+ * every page as the cards it touched. Sockets hibernate; nothing here needs to outlive an eviction.
+ */
+import { byOrder, type Instance } from "../instance.ts";
+import { renderBoard, renderChange } from "../ui/push.tsx";
+import type { View } from "../ui/view.ts";
+
+/** The page asks so that it learns of a dead connection; the platform answers without waking the object. */
+export const PAGE_PING = "ping";
+const PAGE_PONG = "pong";
+
+/** Changes closer together than this go out together; the first of a burst goes at once. Milliseconds. */
+const BURST_MS = 40;
+
+interface Registry {
+  list(): Instance[];
+}
+
+export class LivePages {
+  readonly #ctx: DurableObjectState;
+  readonly #instances: Registry;
+  readonly #origins: View["origins"];
+  /** Changed since the last push, by label; true where pages have a card of it. */
+  readonly #changed = new Map<string, boolean>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #pushedAt = 0;
+
+  constructor(ctx: DurableObjectState, instances: Registry, origins: View["origins"]) {
+    this.#ctx = ctx;
+    this.#origins = origins;
+    this.#instances = instances;
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PAGE_PING, PAGE_PONG));
+  }
+
+  /** Accepts a dashboard's WebSocket, opened by this sign-in. */
+  accept(sessionId: string): Response {
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.#ctx.acceptWebSocket(server, [sessionTag(sessionId)]);
+    server.serializeAttachment({ sessionId } satisfies PageAttachment);
+    server.send(renderBoard(this.#instances.list().toSorted(byOrder), this.#view()));
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  closeSession(sessionId: string): void {
+    for (const page of this.#ctx.getWebSockets(sessionTag(sessionId))) closePage(page);
+  }
+
+  /** Sends a change soon. `isKnown` says whether pages already have a card of this instance. */
+  changed(label: string, isKnown = true): void {
+    if (this.#ctx.getWebSockets().length === 0) return;
+    if (!this.#changed.has(label)) this.#changed.set(label, isKnown);
+    const waitMs = Math.max(0, this.#pushedAt + BURST_MS - Date.now());
+    this.#timer ??= setTimeout(() => this.#push(), waitMs);
+  }
+
+  #view(): View {
+    return { now: Date.now(), origins: this.#origins };
+  }
+
+  #push(): void {
+    this.#timer = undefined;
+    this.#pushedAt = Date.now();
+    const changed = new Map(this.#changed);
+    this.#changed.clear();
+    const html = renderChange(this.#instances.list(), changed, this.#view());
+    for (const page of this.#ctx.getWebSockets()) send(page, html);
+  }
+}
+
+interface PageAttachment {
+  sessionId: string;
+}
+
+/** By which sign-in a page's socket was opened. */
+export function pageSession(page: WebSocket): string {
+  return (page.deserializeAttachment() as PageAttachment).sessionId;
+}
+
+/** Tells a page that its sign-in ended, so that it does not come back by itself. */
+export function closePage(page: WebSocket): void {
+  page.close(4401, "signed out");
+}
+
+function sessionTag(sessionId: string): string {
+  return `session:${sessionId}`;
+}
+
+function send(page: WebSocket, html: string): void {
+  if (page.readyState === WebSocket.OPEN) page.send(html);
+}

@@ -1,0 +1,57 @@
+/** What a Tunnel tells was said by an instance: bounded here before it is kept or shown. */
+import { ClaudeSessionSchema, ClientIdSchema, InstanceMetadataSchema, STATUSES } from "@ai-orchestrator/protocol";
+import * as v from "valibot";
+import type { InstanceConnected, StatusReport } from "../contracts.ts";
+import { isLabel } from "../origins.ts";
+
+/** Control characters, and those that change the direction of the text around them. */
+// oxlint-disable-next-line no-control-regex -- control characters are what is removed
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+const shown = (max: number) =>
+  v.pipe(
+    v.string(),
+    v.maxLength(max),
+    v.transform((text) => text.replace(UNSEEN, "").toWellFormed()),
+  );
+const time = v.pipe(v.number(), v.integer(), v.minValue(0));
+const software = v.object({ name: shown(64), version: shown(64) });
+const sessions = v.pipe(
+  v.array(
+    v.object({ ...ClaudeSessionSchema.entries, title: v.optional(shown(300)), project: shown(4096) }),
+  ),
+  v.maxLength(200),
+);
+
+const ConnectedSchema = v.object({
+  clientId: ClientIdSchema,
+  label: v.pipe(v.string(), v.check(isLabel)),
+  tokenId: v.pipe(v.string(), v.maxLength(128)),
+  software,
+  metadata: v.object({
+    ...InstanceMetadataSchema.entries,
+    hostname: shown(255),
+    project: shown(4096),
+    platform: shown(64),
+    upstream: v.optional(software),
+  }),
+  status: v.picklist(STATUSES),
+  sessions,
+  connectedAt: time,
+});
+
+const ReportSchema = v.object({ status: v.picklist(STATUSES), sessions, at: time });
+
+/** Throws a `ValiError` where the Tunnel lets through what the protocol forbids. */
+export function parseConnected(instance: InstanceConnected): InstanceConnected {
+  return withoutUndefined(v.parse(ConnectedSchema, instance));
+}
+
+/** As `parseConnected`. */
+export function parseReport(report: StatusReport): StatusReport {
+  return v.parse(ReportSchema, report) as StatusReport;
+}
+
+function withoutUndefined(parsed: v.InferOutput<typeof ConnectedSchema>): InstanceConnected {
+  return parsed as InstanceConnected;
+}

@@ -1,0 +1,167 @@
+/** The instances of one person, in the SQLite of their UserHub. One row per instance, written when something changes. */
+import type { ClaudeSession, Status } from "@ai-orchestrator/protocol";
+import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.ts";
+import type { Instance } from "../instance.ts";
+import { migrate } from "./schema.ts";
+
+/** More than anyone runs; past it the ones that have been gone for longest are forgotten. */
+const MAX_INSTANCES = 500;
+
+type Row = Record<string, SqlStorageValue>;
+
+export class Registry {
+  readonly #sql: SqlStorage;
+
+  constructor(storage: DurableObjectStorage) {
+    migrate(storage);
+    this.#sql = storage.sql;
+  }
+
+  list(): Instance[] {
+    return this.#select("SELECT * FROM instances");
+  }
+
+  /** The instance with this client id or, where there is none, with this label. */
+  find(idOrLabel: string): Instance | undefined {
+    const [instance] = this.#select(
+      "SELECT * FROM instances WHERE client_id = ?1 OR label = ?1 ORDER BY client_id = ?1 DESC LIMIT 1",
+      idOrLabel,
+    );
+    return instance;
+  }
+
+  withToken(tokenId: string): Instance[] {
+    return this.#select("SELECT * FROM instances WHERE token_id = ?", tokenId);
+  }
+
+  /** Remembers a new connection; says whether the instance was new, and refuses one older than the one it knows. */
+  connected(from: InstanceConnected): "new" | "known" | "stale" {
+    const known = this.find(from.clientId);
+    if (known?.clientId === from.clientId && known.connectedAt > from.connectedAt) return "stale";
+    const statusSince = known?.connected === true && known.status === from.status ? known.statusSince : from.connectedAt;
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
+         platform, upstream_name, upstream_version, status, status_since, sessions, connected, connected_at, heard_at,
+         first_seen_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
+      from.clientId,
+      from.label,
+      from.tokenId,
+      from.software.name,
+      from.software.version,
+      from.metadata.hostname,
+      from.metadata.project,
+      from.metadata.platform,
+      from.metadata.upstream?.name ?? null,
+      from.metadata.upstream?.version ?? null,
+      from.status,
+      statusSince,
+      JSON.stringify(from.sessions),
+      from.connectedAt,
+      from.connectedAt,
+      known?.firstSeenAt ?? from.connectedAt,
+    );
+    if (known === undefined) this.#dropOldest();
+    return known === undefined ? "new" : "known";
+  }
+
+  /**
+   * Remembers a report; true where it changes what people see. A report is also proof of life, so an instance that was
+   * thought gone before it is back.
+   */
+  reported(clientId: string, report: StatusReport): boolean {
+    const known = this.#byClientId(clientId);
+    if (known === undefined || report.at < known.heardAt || report.at < (known.goneAt ?? 0)) return false;
+    const sessions = JSON.stringify(report.sessions);
+    const sameStatus = known.connected && known.status === report.status;
+    if (sameStatus && sessions === JSON.stringify(known.sessions)) return false;
+    this.#sql.exec(
+      `UPDATE instances SET status = ?, status_since = ?, sessions = ?, heard_at = ?, connected = 1, gone_at = NULL,
+         gone_reason = NULL WHERE client_id = ?`,
+      report.status,
+      sameStatus ? known.statusSince : report.at,
+      sessions,
+      report.at,
+      clientId,
+    );
+    return true;
+  }
+
+  /** Remembers that a connection ended; false where a newer one has taken its place, or it was known. */
+  gone(clientId: string, end: { connectedAt: number; reason: GoneReason; at: number }): boolean {
+    const known = this.#byClientId(clientId);
+    if (known === undefined || !known.connected || end.connectedAt < known.connectedAt) return false;
+    this.#sql.exec(
+      "UPDATE instances SET connected = 0, gone_at = ?, gone_reason = ? WHERE client_id = ?",
+      end.at,
+      end.reason,
+      clientId,
+    );
+    return true;
+  }
+
+  /** An instance thought gone was heard at `at`, later than its end; true where that changes something. */
+  returned(clientId: string, at: number): boolean {
+    const { rowsWritten } = this.#sql.exec(
+      `UPDATE instances SET connected = 1, gone_at = NULL, gone_reason = NULL, heard_at = ?1
+       WHERE client_id = ?2 AND connected = 0 AND gone_at < ?1`,
+      at,
+      clientId,
+    );
+    return rowsWritten > 0;
+  }
+
+  forget(clientId: string): boolean {
+    return this.#sql.exec("DELETE FROM instances WHERE client_id = ?", clientId).rowsWritten > 0;
+  }
+
+  markTokenRevoked(tokenId: string, at: number): void {
+    this.#sql.exec("INSERT OR IGNORE INTO revoked_tokens (token_id, revoked_at) VALUES (?, ?)", tokenId, at);
+  }
+
+  isTokenRevoked(tokenId: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM revoked_tokens WHERE token_id = ?", tokenId).toArray().length > 0;
+  }
+
+  #byClientId(clientId: string): Instance | undefined {
+    return this.#select("SELECT * FROM instances WHERE client_id = ?", clientId)[0];
+  }
+
+  #dropOldest(): void {
+    this.#sql.exec(
+      `DELETE FROM instances WHERE client_id IN (
+         SELECT client_id FROM instances ORDER BY connected DESC, heard_at DESC LIMIT -1 OFFSET ?)`,
+      MAX_INSTANCES,
+    );
+  }
+
+  #select(query: string, ...bindings: SqlStorageValue[]): Instance[] {
+    return this.#sql.exec<Row>(query, ...bindings).toArray().map(toInstance);
+  }
+}
+
+/** Rows were written by this file, so their columns are known; the casts say which. */
+function toInstance(row: Row): Instance {
+  const text = (column: string): string => String(row[column] ?? "");
+  const time = (column: string): number => Number(row[column] ?? 0);
+  const upstream = row["upstream_name"] === null ? null : { name: text("upstream_name"), version: text("upstream_version") };
+  return {
+    clientId: text("client_id"),
+    label: text("label"),
+    tokenId: text("token_id"),
+    software: { name: text("software_name"), version: text("software_version") },
+    hostname: text("hostname"),
+    project: text("project"),
+    platform: text("platform"),
+    upstream,
+    status: text("status") as Status,
+    statusSince: time("status_since"),
+    sessions: JSON.parse(text("sessions")) as ClaudeSession[],
+    connected: row["connected"] === 1,
+    connectedAt: time("connected_at"),
+    heardAt: time("heard_at"),
+    goneAt: row["gone_at"] === null ? null : time("gone_at"),
+    goneReason: row["gone_reason"] === null ? null : (text("gone_reason") as GoneReason),
+    firstSeenAt: time("first_seen_at"),
+  };
+}

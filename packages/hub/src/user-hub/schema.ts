@@ -1,0 +1,40 @@
+/** The UserHub's tables. Each migration runs once, in order; never change one that was deployed, add the next. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE instances (
+     client_id TEXT PRIMARY KEY,
+     label TEXT NOT NULL UNIQUE,
+     token_id TEXT NOT NULL,
+     software_name TEXT NOT NULL,
+     software_version TEXT NOT NULL,
+     hostname TEXT NOT NULL,
+     project TEXT NOT NULL,
+     platform TEXT NOT NULL,
+     upstream_name TEXT,
+     upstream_version TEXT,
+     status TEXT NOT NULL,
+     status_since INTEGER NOT NULL,
+     sessions TEXT NOT NULL,
+     connected INTEGER NOT NULL,
+     connected_at INTEGER NOT NULL,
+     heard_at INTEGER NOT NULL,
+     gone_at INTEGER,
+     gone_reason TEXT,
+     first_seen_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE revoked_tokens (
+     token_id TEXT PRIMARY KEY,
+     revoked_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
+];
+
+/** Brings the tables up to date; writes nothing where they are. */
+export function migrate(storage: DurableObjectStorage): void {
+  storage.sql.exec("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT");
+  const [row] = storage.sql.exec<{ version: number }>("SELECT max(version) AS version FROM schema_version").toArray();
+  const version = row?.version ?? 0;
+  if (version >= MIGRATIONS.length) return;
+  storage.transactionSync(() => {
+    for (const statements of MIGRATIONS.slice(version)) storage.sql.exec(statements);
+    storage.sql.exec("INSERT INTO schema_version (version) VALUES (?)", MIGRATIONS.length);
+  });
+}

@@ -1,0 +1,139 @@
+import { DurableObject } from "cloudflare:workers";
+import { LIMITS } from "@ai-orchestrator/protocol";
+import { isSessionAlive } from "../auth/session.ts";
+import type { GoneReason, InstanceConnected, StatusReport, UserHubRpc } from "../contracts.ts";
+import type { Env } from "../env.ts";
+import type { Instance } from "../instance.ts";
+import { closePage, LivePages, pageSession } from "./live-pages.ts";
+import { parseConnected, parseReport } from "./parse.ts";
+import { Registry } from "./registry.ts";
+
+/** Header in which the Worker, and nobody else, tells by which sign-in a dashboard's socket is opened. */
+export const PAGE_SESSION_HEADER = "x-page-session";
+/** What a page sends when someone looks at it again. */
+const LOOK = "look";
+
+/** Milliseconds between two looks at the same Tunnels. */
+const LOOK_EVERY_MS = 15_000;
+/** An instance that was silent for longer than two heartbeats and their answer is not shown as reachable. */
+const SILENT_MS = (2 * LIMITS.heartbeatIntervalSeconds + LIMITS.heartbeatTimeoutSeconds) * 1000;
+/** Instances gone for longer are not asked after; they register again when they return. */
+const RECENTLY_GONE_MS = 60 * 60_000;
+
+/**
+ * One person's hub: remembers their instances and shows every change on their open dashboards. It remembers, it does
+ * not decide: whether an instance is connected is asked of its Tunnel whenever somebody looks.
+ */
+export class UserHub extends DurableObject<Env> implements UserHubRpc {
+  readonly #registry: Registry;
+  readonly #pages: LivePages;
+  #lookedAt = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#registry = new Registry(ctx.storage);
+    this.#pages = new LivePages(ctx, this.#registry, env);
+  }
+
+  async instanceConnected(from: InstanceConnected): Promise<void> {
+    const instance = parseConnected(from);
+    const known = this.#registry.connected(instance);
+    if (known === "stale") return;
+    this.#pages.changed(instance.label, known === "known");
+    // The token may have been revoked between its check and this call.
+    if (this.#registry.isTokenRevoked(instance.tokenId)) await this.#disconnectToken(instance.label, instance.tokenId);
+  }
+
+  async instanceStatus(clientId: string, report: StatusReport): Promise<void> {
+    if (this.#registry.reported(clientId, parseReport(report))) this.#changed(clientId);
+  }
+
+  async instanceGone(clientId: string, connectedAt: number, reason: GoneReason, at: number): Promise<void> {
+    if (this.#registry.gone(clientId, { connectedAt, reason, at })) this.#changed(clientId);
+  }
+
+  /** Every instance this person has, in no order. Looks after the Tunnels; what that corrects is pushed. */
+  list(): Instance[] {
+    this.#look();
+    return this.#registry.list();
+  }
+
+  /** One instance by its client id or label. */
+  find(idOrLabel: string): Instance | null {
+    return this.#registry.find(idOrLabel) ?? null;
+  }
+
+  /** Forgets an instance that is not connected; false where it is connected or unknown. */
+  forget(clientId: string): boolean {
+    const instance = this.#registry.find(clientId);
+    if (instance === undefined || instance.connected || !this.#registry.forget(instance.clientId)) return false;
+    this.#pages.changed(instance.label);
+    return true;
+  }
+
+  /** Closes whatever is connected with a token that was just revoked, now and should it still be registering. */
+  async tokenRevoked(tokenId: string): Promise<void> {
+    this.#registry.markTokenRevoked(tokenId, Date.now());
+    const labels = this.#registry.withToken(tokenId).map((instance) => instance.label);
+    await Promise.all(labels.map((label) => this.#disconnectToken(label, tokenId)));
+  }
+
+  /** Closes the dashboards a sign-in has open. */
+  sessionEnded(sessionId: string): void {
+    this.#pages.closeSession(sessionId);
+  }
+
+  /** A dashboard's WebSocket; the Worker has checked who opens it. */
+  override fetch(request: Request): Response {
+    const sessionId = request.headers.get(PAGE_SESSION_HEADER);
+    if (sessionId === null || request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 400 });
+    const response = this.#pages.accept(sessionId);
+    this.#look();
+    return response;
+  }
+
+  override async webSocketMessage(page: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    if (message !== LOOK) return;
+    if (await isSessionAlive(this.env.DB, pageSession(page), this.#owner)) this.#look();
+    else closePage(page);
+  }
+
+  get #owner(): string {
+    const { name } = this.ctx.id;
+    if (name === undefined) throw new Error("A UserHub is named by its user's id.");
+    return name;
+  }
+
+  #changed(clientId: string): void {
+    const instance = this.#registry.find(clientId);
+    if (instance !== undefined) this.#pages.changed(instance.label);
+  }
+
+  /** Asks the Tunnels, because somebody looks; a hub that crashed could not tell of its end. */
+  #look(): void {
+    const now = Date.now();
+    if (now < this.#lookedAt + LOOK_EVERY_MS) return;
+    this.#lookedAt = now;
+    for (const instance of this.#registry.list()) {
+      if (!instance.connected && (instance.goneAt ?? 0) + RECENTLY_GONE_MS < now) continue;
+      this.ctx.waitUntil(this.#lookAt(instance));
+    }
+  }
+
+  async #lookAt({ clientId, label, connected, connectedAt }: Instance): Promise<void> {
+    const tunnel = this.env.TUNNEL.getByName(label);
+    const presence = await tunnel.presence(this.#owner);
+    const provenAt = presence.provenAt ?? connectedAt;
+    const isHere = presence.connected && Date.now() - provenAt <= SILENT_MS;
+    if (connected && !isHere) {
+      await this.instanceGone(clientId, connectedAt, "connection_lost", provenAt);
+    } else if (!connected && isHere && this.#registry.returned(clientId, provenAt)) {
+      this.#changed(clientId);
+      await tunnel.refreshStatus(this.#owner);
+    }
+  }
+
+  async #disconnectToken(label: string, tokenId: string): Promise<void> {
+    await this.env.TUNNEL.getByName(label).disconnectToken(this.#owner, tokenId);
+  }
+}
