@@ -15,7 +15,8 @@ export class FrameWriter {
   /** `send` gets whole messages and owns them; `schedule` calls back at the end of the turn (default: a microtask). */
   constructor(
     send: (message: Uint8Array<ArrayBuffer>) => void,
-    schedule: (flush: () => void) => void = queueMicrotask,
+    // workerd refuses `queueMicrotask` as a method of another object.
+    schedule: (flush: () => void) => void = (flush) => queueMicrotask(flush),
   ) {
     this.#send = send;
     this.#schedule = schedule;
