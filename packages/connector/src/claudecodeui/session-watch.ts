@@ -25,6 +25,7 @@ export class SessionWatch {
   readonly #looking = new Set<string>();
   #sockets = 0;
   #timer: NodeJS.Timeout | undefined;
+  #nextAt = 0;
   #stopped = false;
 
   constructor(options: { ask: Ask; registryFolder: string; onChange: () => void; now?: () => number }) {
@@ -63,7 +64,7 @@ export class SessionWatch {
         this.#sockets -= 1;
         observer.closed?.();
         // Its `complete` will pass here no more, so somebody else has to say how its runs go on.
-        this.#lookSoon();
+        this.#lookWithin(0);
       },
     };
   }
@@ -77,14 +78,17 @@ export class SessionWatch {
 
   #onRegistry(entries: RegistryEntry[] | undefined): void {
     this.#observe([{ type: "registry", entries, at: this.#now() }]);
-    for (const entry of this.#table.unresolved()) this.#inBackground(this.#resolve(entry));
+    // A Claude Code that has just started is on the list of runs before claudecodeui knows whose it is.
+    if (this.#table.unresolved().length > 0) this.#lookWithin(0);
   }
 
   async #lookAtRuns(): Promise<void> {
     const at = this.#now();
     const runs = await readRuns(this.#ask);
     this.#observe([{ type: "running", runs, at }]);
-    await Promise.all(this.#table.undescribed().map((id) => this.#describe(id)));
+    const unresolved = this.#table.unresolved().map((entry) => this.#resolve(entry));
+    const undescribed = this.#table.undescribed().map((id) => this.#describe(id));
+    await Promise.all([...unresolved, ...undescribed]);
   }
 
   /** Finds the session in claudecodeui that a Claude Code belongs to; one that belongs to none stands for itself. */
@@ -111,14 +115,9 @@ export class SessionWatch {
   }
 
   #pause(): number {
-    if (this.#table.sessions().some(({ state }) => isLive(state))) return WHILE_LIVE_MS;
+    const unclear = this.#table.unresolved().length > 0;
+    if (unclear || this.#table.sessions().some(({ state }) => isLive(state))) return WHILE_LIVE_MS;
     return this.#sockets > 0 ? WHILE_WATCHED_MS : AT_REST_MS;
-  }
-
-  #nextAt = 0;
-
-  #lookSoon(): void {
-    this.#lookWithin(0);
   }
 
   /** Brings the next look forward; it is never put off. */

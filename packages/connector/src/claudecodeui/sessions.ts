@@ -82,11 +82,6 @@ export class SessionTable {
     return [...this.#sessions.values()].flatMap(({ id, title, project }) => (title && project ? [] : [id]));
   }
 
-  /** True while frames are the only reason to believe that something runs. */
-  restsOnFrames(): boolean {
-    return [...this.#sessions.values()].some(({ run, entry }) => run !== undefined && entry === undefined);
-  }
-
   #take(observation: Observation): void {
     switch (observation.type) {
       case "started":

@@ -1,0 +1,115 @@
+/** `orchestrator connect`: one instance, connected until somebody ends it. */
+import { homedir, hostname, userInfo } from "node:os";
+import { OrchestratorClient } from "../client.ts";
+import { loadIdentity } from "../identity.ts";
+import type { Settings } from "../settings.ts";
+import { settingsFolder } from "../settings-folder.ts";
+import {
+  type Application,
+  type ApplicationPlace,
+  expectApplication,
+  findApplication,
+} from "./application.ts";
+import { type Child, startChild } from "./child.ts";
+import { EXIT } from "./exit-codes.ts";
+import { report } from "./report.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface ConnectOptions {
+  settings: Settings;
+  /** A program to start; empty to connect one that runs. */
+  command: readonly string[];
+  env: NodeJS.ProcessEnv;
+  terminal: Terminal;
+  /** Ends everything; its reason is the signal that was received. */
+  signal: AbortSignal;
+}
+
+/** Runs until `signal`, the end of the program started, or a hub that says to stay away. Resolves to the exit code. */
+export async function connect(options: ConnectOptions): Promise<number> {
+  const { settings, env, terminal, signal, command } = options;
+  const home = env["HOME"] ?? homedir();
+  if (command.length > 0) return connectChild(options, home);
+  const application = await findApplication({ target: settings.target, env, home, terminal, signal });
+  if (signal.aborted) return EXIT.ended;
+  return application === undefined ? EXIT.notFound : run(application, options, signal);
+}
+
+async function connectChild(options: ConnectOptions, home: string): Promise<number> {
+  const { settings, env, terminal, signal, command } = options;
+  const over = new AbortController();
+  const place: ApplicationPlace = { target: settings.target, env, home, terminal, signal: over.signal };
+  const expected = await expectApplication(place);
+  terminal.say(`Starting ${command.join(" ")}`);
+  const child = startChild(command, env, terminal);
+  const stop = () => over.abort();
+  signal.addEventListener("abort", stop, { once: true });
+  const ended = child.ended.then((code) => {
+    if (!signal.aborted) terminal.say(`${child.name} ended with code ${code}`, code === 0 ? "plain" : "bad");
+    stop();
+    return code;
+  });
+  const application = await expected.wait();
+  const refused =
+    application && !over.signal.aborted ? await run(application, options, over.signal) : EXIT.ended;
+  // A hub that says to stay away ends the connection, not what the person works with here.
+  if (refused !== EXIT.ended) terminal.say(`${child.name} keeps running here; Ctrl-C ends it`);
+  return endChild(child, ended, signal);
+}
+
+/** Waits for the program, or ends it when asked to. */
+async function endChild(child: Child, ended: Promise<number>, signal: AbortSignal): Promise<number> {
+  await Promise.race([ended, aborted(signal)]);
+  await child.stop(signalName(signal));
+  return ended;
+}
+
+async function run(application: Application, options: ConnectOptions, signal: AbortSignal): Promise<number> {
+  const { settings, env, terminal } = options;
+  const { clientId } = await identify(application.target, options);
+  const client = new OrchestratorClient({
+    url: settings.url,
+    token: settings.token,
+    clientId,
+    target: application.target,
+    adapter: application.adapter,
+    metadata: {
+      hostname: settings.name ?? hostname(),
+      project: settings.project ?? env["PWD"] ?? process.cwd(),
+      platform: process.platform,
+    },
+  });
+  terminal.say(`Connecting to ${settings.url} as ${clientId}`);
+  const refused = report(client, terminal);
+  client.start();
+  const code = await Promise.race([refused, aborted(signal).then(() => EXIT.ended)]);
+  await client.stop();
+  return code;
+}
+
+async function identify(target: string, { settings, env, terminal }: ConnectOptions) {
+  if (settings.clientId !== undefined) return { clientId: settings.clientId };
+  const folder = settingsFolder(env);
+  const place = {
+    folder,
+    port: Number(new URL(target).port || 80),
+    hostname: hostname(),
+    user: userInfo().username,
+  };
+  const identity = await loadIdentity(place);
+  if (!identity.kept)
+    terminal.say(`Note: ${folder} cannot be written, so this instance's id is derived from this machine`);
+  return identity;
+}
+
+/** Resolves once `signal` is aborted. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function signalName({ reason }: { reason: unknown }): NodeJS.Signals {
+  return reason === "SIGINT" || reason === "SIGHUP" ? reason : "SIGTERM";
+}
