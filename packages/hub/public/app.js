@@ -2,7 +2,10 @@
 // that says when the page is not connected.
 "use strict";
 (() => {
-  const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+  const SECOND = 1000,
+    MINUTE = 60 * SECOND,
+    HOUR = 60 * MINUTE,
+    DAY = 24 * HOUR;
   const board = document.getElementById("board");
   // Times are the hub's; a browser's clock may be wrong.
   const clockSkew = Number(document.body.dataset.now ?? Date.now()) - Date.now();
@@ -35,7 +38,8 @@
     const moves = [];
     for (const card of board.querySelectorAll(".card")) {
       const lane = document.getElementById(`lane-${card.dataset.lane}`);
-      const before = card.previousElementSibling, after = card.nextElementSibling;
+      const before = card.previousElementSibling,
+        after = card.nextElementSibling;
       const isHome = card.parentElement === lane;
       const isSorted = (!before || inOrder(before, card)) && (!after || inOrder(card, after));
       if (!isHome || !isSorted) moves.push([card, lane]);
@@ -65,9 +69,13 @@
   }
 
   // ── Connection ──
-  const PING_MS = 30 * SECOND, PONG_MS = 10 * SECOND;
+  const PING_MS = 30 * SECOND,
+    PONG_MS = 10 * SECOND;
   const bar = document.getElementById("not-connected");
-  let socket = null, pingTimer, pongTimer, barTimer;
+  let socket = null,
+    pingTimer,
+    pongTimer,
+    barTimer;
 
   function ping() {
     if (socket?.readyState !== WebSocket.OPEN) return;
@@ -152,7 +160,8 @@
   }
 
   function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select"))
+      return;
     if (event.key === "j") moveFocus(1);
     else if (event.key === "k") moveFocus(-1);
     else if (event.key === "x") event.target.closest(".card")?.querySelector("summary")?.click();

@@ -4,6 +4,7 @@
  */
 import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { routePath } from "hono/route";
 import { changesState, comesFromHub } from "./auth/origin.ts";
 import { currentSession } from "./auth/session.ts";
 import { errorResponse, HubError } from "./errors.ts";
@@ -44,13 +45,15 @@ const requireSignIn: MiddlewareHandler<HubContext> = async (c, next) => {
   }
   if (!isNavigation(c.req.raw)) throw new HubError("sign_in_required");
   const { pathname, search } = new URL(c.req.url);
-  const query = pathname === routes.home ? "" : `?${new URLSearchParams({ next: `${pathname}${search}` })}`;
+  const query = pathname === routes.home ? "" : `?next=${encodeURIComponent(`${pathname}${search}`)}`;
   return c.redirect(`${routes.signIn}${query}`);
 };
 
 function isNavigation(request: Request): boolean {
   const accepts = request.headers.get("accept") ?? "";
-  return request.method === "GET" && accepts.includes("text/html") && request.headers.get("hx-request") === null;
+  return (
+    request.method === "GET" && accepts.includes("text/html") && request.headers.get("hx-request") === null
+  );
 }
 
 export const app = new Hono<HubContext>();
@@ -67,11 +70,13 @@ for (const pages of [dashboardPages, clientPages, tokenPages, apiTokens, signInP
   app.route("/", pages);
 }
 
-app.notFound((c) => errorResponse("not_found", c.req.raw, { link: { href: routes.dashboard, text: "Dashboard" } }));
+app.notFound((c) =>
+  errorResponse("not_found", c.req.raw, { link: { href: routes.dashboard, text: "Dashboard" } }),
+);
 
 app.onError((error, c) => {
   if (error instanceof HubError) return errorResponse(error.code, c.req.raw, error.detail);
-  console.error({ event: "unhandled_error", method: c.req.method, route: c.req.routePath, error: error.stack });
+  console.error({ event: "unhandled_error", method: c.req.method, route: routePath(c), error: error.stack });
   return errorResponse("internal_error", c.req.raw);
 });
 

@@ -1,30 +1,10 @@
 /**
- * Errors people and programs see: a stable code each, and one switch that says what it means. `docs/errors.md` lists
+ * Errors people and programs see: a stable code each, and one table that says what it means. `docs/errors.md` lists
  * them. Used on the hub's own host and, by ingress, on the instances'.
  */
 import { assetPath } from "./assets.ts";
 import { instanceRoutes } from "./routes.ts";
 import { securityHeaders } from "./security-headers.ts";
-
-export const ERROR_CODES = [
-  "bad_request",
-  "code_expired",
-  "connection_lost",
-  "enter_refused",
-  "instance_offline",
-  "instance_unreachable",
-  "internal_error",
-  "not_allowed",
-  "not_found",
-  "origin_refused",
-  "sign_in_required",
-  "too_large",
-  "too_many_streams",
-  "too_many_tokens",
-  "upstream_failed",
-  "upstream_timeout",
-] as const;
-export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface ErrorMeaning {
   status: number;
@@ -33,6 +13,116 @@ export interface ErrorMeaning {
   happened: string;
   /** What to do next, in a sentence. */
   next: string;
+}
+
+/** What each code means; the only place that says so. */
+const MEANINGS = {
+  bad_request: {
+    status: 400,
+    title: "That request is not valid",
+    happened: "The hub could not read it.",
+    next: "Go back and try again.",
+  },
+  code_expired: {
+    status: 401,
+    title: "This link no longer works",
+    happened: "A sign-in link works once and only for a short time; this one was used or is too old.",
+    next: "Press Enter in the hub's terminal for a new link, or run `npm start` again.",
+  },
+  sign_in_required: {
+    status: 401,
+    title: "Sign in first",
+    happened: "You are not signed in, or your sign-in ended.",
+    next: "Sign in and come back.",
+  },
+  enter_refused: {
+    status: 403,
+    title: "This way in no longer works",
+    happened:
+      "The hub's code for this browser was used, is older than a minute, or belongs to another browser.",
+    next: "Open the instance again; if that does not help, allow cookies for this site.",
+  },
+  not_allowed: {
+    status: 403,
+    title: "Not yours to open",
+    happened: "You are signed in, but not as its owner.",
+    next: "Ask its owner.",
+  },
+  origin_refused: {
+    status: 403,
+    title: "Refused",
+    happened: "The request came from another site than this hub.",
+    next: "Open the hub's own page and do it there.",
+  },
+  not_found: {
+    status: 404,
+    title: "Nothing here",
+    happened: "There is no such page.",
+    next: "Check the address, or go to the dashboard.",
+  },
+  too_many_tokens: {
+    status: 409,
+    title: "Too many tokens",
+    happened: "You have as many tokens as the hub keeps.",
+    next: "Revoke one you do not use.",
+  },
+  too_large: {
+    status: 413,
+    title: "Too large",
+    happened: "The request is larger than what is taken here.",
+    next: "Send less at once.",
+  },
+  internal_error: {
+    status: 500,
+    title: "Something broke in the hub",
+    happened: "It was logged.",
+    next: "Try again.",
+  },
+  connection_lost: {
+    status: 502,
+    title: "The connection was lost",
+    happened: "The instance's connection to the hub broke before it answered.",
+    next: "Try again; it usually comes back by itself.",
+  },
+  instance_unreachable: {
+    status: 502,
+    title: "The web app refuses connections",
+    happened: "The connector is here, but the web app beside it does not answer.",
+    next: "Start it on its machine, then try again.",
+  },
+  upstream_failed: {
+    status: 502,
+    title: "The web app's answer broke off",
+    happened: "The web app closed the connection, or sent an answer that is not valid HTTP.",
+    next: "Try again; its own log says more.",
+  },
+  instance_offline: {
+    status: 503,
+    title: "This instance is unreachable",
+    happened: "It is not connected to the hub now.",
+    next: "This page opens it by itself when it is back. On its machine, check that the connector runs.",
+  },
+  too_many_streams: {
+    status: 503,
+    title: "Too much at once",
+    happened: "This instance handles as many requests as it can.",
+    next: "Try again soon.",
+  },
+  upstream_timeout: {
+    status: 504,
+    title: "The web app did not answer",
+    happened: "It took too long.",
+    next: "Try again; its own log says more.",
+  },
+} as const satisfies Record<string, ErrorMeaning>;
+
+export type ErrorCode = keyof typeof MEANINGS;
+
+/** Every code, for the list in docs/errors.md. */
+export const ERROR_CODES = Object.keys(MEANINGS) as ErrorCode[];
+
+export function errorMeaning(code: ErrorCode): ErrorMeaning {
+  return MEANINGS[code];
 }
 
 /** An error thrown inside the hub's pages; `app.ts` turns it into its page or JSON. */
@@ -57,133 +147,6 @@ export interface ErrorDetail {
   /** Where the page's link leads, and its words. */
   link?: { href: string; text: string };
   headers?: [name: string, value: string][];
-}
-
-/** What a code means; the only place that says so. */
-export function errorMeaning(code: ErrorCode): ErrorMeaning {
-  switch (code) {
-    case "bad_request":
-      return meaning(
-        400,
-        "That request is not valid",
-        "The hub could not read it.",
-        "Go back and try again.",
-      );
-    case "sign_in_required":
-      return meaning(
-        401,
-        "Sign in first",
-        "You are not signed in, or your sign-in ended.",
-        "Sign in and come back.",
-      );
-    case "code_expired":
-      return meaning(
-        401,
-        "This link no longer works",
-        "A sign-in link works once and only for a short time; this one was used or is too old.",
-        "Press Enter in the hub's terminal for a new link, or run `npm start` again.",
-      );
-    case "enter_refused":
-      return meaning(
-        403,
-        "This way in no longer works",
-        "The hub's code for this browser was used, is older than a minute, or belongs to another browser.",
-        "Open the instance again; if that does not help, allow cookies for this site.",
-      );
-    case "not_allowed":
-      return meaning(403, "Not yours to open", "You are signed in, but not as its owner.", "Ask its owner.");
-    case "origin_refused":
-      return meaning(
-        403,
-        "Refused",
-        "The request came from another site than this hub.",
-        "Open the hub's own page and do it there.",
-      );
-    case "not_found":
-      return meaning(
-        404,
-        "Nothing here",
-        "There is no such page.",
-        "Check the address, or go to the dashboard.",
-      );
-    case "too_large":
-      return meaning(
-        413,
-        "Too large",
-        "The request is larger than what is taken here.",
-        "Send less at once.",
-      );
-    case "too_many_tokens":
-      return meaning(
-        409,
-        "Too many tokens",
-        "You have as many tokens as the hub keeps.",
-        "Revoke one you do not use.",
-      );
-    case "internal_error":
-      return meaning(500, "Something broke in the hub", "It was logged.", "Try again.");
-    default:
-      return instanceErrorMeaning(code);
-  }
-}
-
-function instanceErrorMeaning(code: InstanceErrorCode): ErrorMeaning {
-  switch (code) {
-    case "connection_lost":
-      return meaning(
-        502,
-        "The connection was lost",
-        "The instance's connection to the hub broke before it answered.",
-        "Try again; it usually comes back by itself.",
-      );
-    case "instance_unreachable":
-      return meaning(
-        502,
-        "The web app refuses connections",
-        "The connector is here, but the web app beside it does not answer.",
-        "Start it on its machine, then try again.",
-      );
-    case "upstream_failed":
-      return meaning(
-        502,
-        "The web app's answer broke off",
-        "The web app closed the connection, or sent an answer that is not valid HTTP.",
-        "Try again; its own log says more.",
-      );
-    case "instance_offline":
-      return meaning(
-        503,
-        "This instance is unreachable",
-        "It is not connected to the hub now.",
-        "This page opens it by itself when it is back. On its machine, check that the connector runs.",
-      );
-    case "too_many_streams":
-      return meaning(
-        503,
-        "Too much at once",
-        "This instance handles as many requests as it can.",
-        "Try again soon.",
-      );
-    case "upstream_timeout":
-      return meaning(
-        504,
-        "The web app did not answer",
-        "It took too long.",
-        "Try again; its own log says more.",
-      );
-  }
-}
-
-type InstanceErrorCode =
-  | "connection_lost"
-  | "instance_offline"
-  | "instance_unreachable"
-  | "too_many_streams"
-  | "upstream_failed"
-  | "upstream_timeout";
-
-function meaning(status: number, title: string, happened: string, next: string): ErrorMeaning {
-  return { status, title, happened, next };
 }
 
 /** The answer for an error: a page for someone who navigates, else `{"error":{"code","message"}}`. Never stored. */

@@ -16,7 +16,10 @@ const CONTENT_SECURITY_POLICY = [
 export function securityHeaders(origin: string): [name: string, value: string][] {
   const socketOrigin = origin.replace(/^http/, "ws");
   return [
-    ["content-security-policy", [...CONTENT_SECURITY_POLICY, `connect-src 'self' ${socketOrigin}`].join("; ")],
+    [
+      "content-security-policy",
+      [...CONTENT_SECURITY_POLICY, `connect-src 'self' ${socketOrigin}`].join("; "),
+    ],
     ["cross-origin-opener-policy", "same-origin"],
     ["cross-origin-resource-policy", "same-origin"],
     ["referrer-policy", "no-referrer"],

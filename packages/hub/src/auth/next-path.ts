@@ -7,6 +7,7 @@ const BASE = "http://base.invalid";
  */
 export function parseLocalPath(text: string | null | undefined): string | undefined {
   if (text === null || text === undefined || text.length > MAX_LENGTH) return undefined;
+  // oxlint-disable-next-line no-control-regex -- browsers drop some control characters, which would change the meaning
   if (!text.startsWith("/") || /[\\\u0000-\u0020\u007f]/.test(text)) return undefined;
   const url = URL.parse(text, BASE);
   if (url === null || url.origin !== BASE || url.username !== "" || url.password !== "") return undefined;

@@ -78,7 +78,14 @@ export async function signIn(
   await deleteExpiredSessions(env.DB, now, now - IDLE_MS);
   const secret = randomSecret();
   const userAgent = request.headers.get("user-agent") ?? "";
-  await createSession(env.DB, { id: randomSecret(12), secret, userId, userAgent, now, expiresAt: now + ABSOLUTE_MS });
+  await createSession(env.DB, {
+    id: randomSecret(12),
+    secret,
+    userId,
+    userAgent,
+    now,
+    expiresAt: now + ABSOLUTE_MS,
+  });
   return serializeCookie(SESSION_COOKIE, secret, ABSOLUTE_MS / 1000);
 }
 

@@ -41,7 +41,14 @@ export function issueViewerCode(
   const { userId, sessionId, label } = grant;
   return createOneTimeCode(
     db,
-    { purpose: "viewer", userId, sessionId, subject: label, bindingHash: grant.bindingHash, lifetimeMs: CODE_LIFETIME_MS },
+    {
+      purpose: "viewer",
+      userId,
+      sessionId,
+      subject: label,
+      bindingHash: grant.bindingHash,
+      lifetimeMs: CODE_LIFETIME_MS,
+    },
     now,
   );
 }
@@ -120,5 +127,8 @@ function signingKey(env: Pick<Env, "COOKIE_SECRET">): Promise<CryptoKey> {
 
 function importKey(secret: string): Promise<CryptoKey> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
-  return crypto.subtle.importKey("raw", new TextEncoder().encode(secret), algorithm, false, ["sign", "verify"]);
+  return crypto.subtle.importKey("raw", new TextEncoder().encode(secret), algorithm, false, [
+    "sign",
+    "verify",
+  ]);
 }

@@ -47,7 +47,10 @@ export async function findSessionBySecret(db: D1Database, secret: string): Promi
 }
 
 export function findSession(db: D1Database, id: string, userId: string): Promise<SessionRow | null> {
-  return db.prepare(`${SELECT_SESSION} WHERE s.id = ? AND s.user_id = ?`).bind(id, userId).first<SessionRow>();
+  return db
+    .prepare(`${SELECT_SESSION} WHERE s.id = ? AND s.user_id = ?`)
+    .bind(id, userId)
+    .first<SessionRow>();
 }
 
 export async function touchSession(db: D1Database, id: string, now: number): Promise<void> {

@@ -32,7 +32,9 @@ export async function createToken(
     revoked_at: null,
   };
   await db
-    .prepare("INSERT INTO tokens (id, user_id, name, secret_hash, hint, created_at) VALUES (?, ?, ?, ?, ?, ?)")
+    .prepare(
+      "INSERT INTO tokens (id, user_id, name, secret_hash, hint, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
     .bind(row.id, row.user_id, row.name, await sha256(token.text), row.hint, now)
     .run();
   return row;
@@ -52,7 +54,9 @@ export async function findLiveToken(
 /** A person's tokens that are not revoked, newest first. */
 export async function listTokens(db: D1Database, userId: string): Promise<TokenRow[]> {
   const { results } = await db
-    .prepare(`SELECT ${COLUMNS} FROM tokens WHERE user_id = ? AND revoked_at IS NULL ORDER BY created_at DESC, id`)
+    .prepare(
+      `SELECT ${COLUMNS} FROM tokens WHERE user_id = ? AND revoked_at IS NULL ORDER BY created_at DESC, id`,
+    )
     .bind(userId)
     .all<TokenRow>();
   return results;

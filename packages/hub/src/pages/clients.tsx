@@ -46,7 +46,8 @@ clientPages.get("/clients/:id/details", async (c) => {
 clientPages.post("/clients/:id/forget", async (c) => {
   const instance = await findInstance(c);
   const forgotten = await c.env.USER_HUB.getByName(c.get("session").userId).forget(instance.clientId);
-  if (!forgotten) throw new HubError("bad_request", { message: "It is connected. Stop its connector first." });
+  if (!forgotten)
+    throw new HubError("bad_request", { message: "It is connected. Stop its connector first." });
   return c.redirect(routes.dashboard, 303);
 });
 

@@ -1,13 +1,13 @@
 import { Hono } from "hono";
 import type { HubContext } from "../hono.ts";
 import { byOrder, countInstances, type Instance } from "../instance.ts";
+import { PAGE_SESSION_HEADER } from "../page-socket.ts";
 import { routes } from "../routes.ts";
 import { BOARD_ID, CountBadges, Lanes } from "../ui/board.tsx";
 import { Command, connectCommand } from "../ui/command.tsx";
 import { Layout } from "../ui/layout.tsx";
 import type { View } from "../ui/view.ts";
 import { tabTitle } from "../ui/words.ts";
-import { PAGE_SESSION_HEADER } from "../user-hub/user-hub.ts";
 
 export const dashboardPages = new Hono<HubContext>();
 
@@ -75,8 +75,8 @@ function Welcome({ hubOrigin }: { hubOrigin: string }) {
         </button>
       </form>
       <p class="hint">
-        The command finds a running claudecodeui by itself, keeps it connected and opens no port. Tokens can be revoked
-        on the <a href={routes.tokens}>tokens page</a>.
+        The command finds a running claudecodeui by itself, keeps it connected and opens no port. Tokens can
+        be revoked on the <a href={routes.tokens}>tokens page</a>.
       </p>
     </section>
   );

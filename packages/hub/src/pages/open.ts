@@ -28,5 +28,5 @@ openPage.get(routes.open(":label"), async (c) => {
   if (!BINDING.test(binding)) throw new HubError("bad_request");
   const grant = { userId: session.userId, sessionId: session.id, label, bindingHash: binding };
   const query = new URLSearchParams({ code: await issueViewerCode(c.env.DB, grant), next });
-  return c.redirect(`${origin}${instanceRoutes.enter}?${query}`);
+  return c.redirect(`${origin}${instanceRoutes.enter}?${query.toString()}`);
 });

@@ -18,7 +18,8 @@ export const signInPages = new Hono<HubContext>();
 signInPages.get(routes.signIn, async (c) => {
   const next = parseLocalPath(c.req.query("next"));
   if ((await currentSession(c.req.raw, c.env)) !== null) return c.redirect(next ?? routes.dashboard);
-  if (next !== undefined) c.header("set-cookie", serializeCookie(NEXT_COOKIE, encodeURIComponent(next), NEXT_SECONDS));
+  if (next !== undefined)
+    c.header("set-cookie", serializeCookie(NEXT_COOKIE, encodeURIComponent(next), NEXT_SECONDS));
   return c.html(<SignIn isLocal={c.env.LOCAL_SIGN_IN === "enabled"} />);
 });
 
@@ -62,9 +63,12 @@ function SignIn({ isLocal }: { isLocal: boolean }) {
         {isLocal ? (
           <>
             <p>
-              This hub runs on your own machine. Its terminal shows a link that signs you in; open it in this browser.
+              This hub runs on your own machine. Its terminal shows a link that signs you in; open it in this
+              browser.
             </p>
-            <p>A link works once. For a new one, press Enter in the hub's terminal, or run `npm start` again.</p>
+            <p>
+              A link works once. For a new one, press Enter in the hub's terminal, or run `npm start` again.
+            </p>
           </>
         ) : (
           <p>No way to sign in is set up on this hub.</p>

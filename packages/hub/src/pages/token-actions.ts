@@ -10,9 +10,14 @@ const MAX_TOKENS = 100;
 const NewTokenSchema = v.object({ name: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(80)) });
 
 /** Makes a token from an untrusted form or JSON body; throws `bad_request` or `too_many_tokens`. */
-export async function makeToken(env: Env, userId: string, body: unknown): Promise<{ text: string; row: TokenRow }> {
+export async function makeToken(
+  env: Env,
+  userId: string,
+  body: unknown,
+): Promise<{ text: string; row: TokenRow }> {
   const parsed = v.safeParse(NewTokenSchema, body);
-  if (!parsed.success) throw new HubError("bad_request", { message: "A token needs a name of 1 to 80 characters." });
+  if (!parsed.success)
+    throw new HubError("bad_request", { message: "A token needs a name of 1 to 80 characters." });
   if ((await countTokens(env.DB, userId)) >= MAX_TOKENS) throw new HubError("too_many_tokens");
   return issueInstanceToken(env.DB, { userId, name: parsed.output.name });
 }

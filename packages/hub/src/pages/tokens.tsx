@@ -45,11 +45,20 @@ function TokensPage({ login, tokens, now, children }: TokensPageProps) {
     <Layout title="Tokens · Orchestrator" login={login} current="tokens" now={now}>
       <main class="page">
         <h1>Tokens</h1>
-        <p>An instance proves with a token that it is yours. Revoking one closes what is connected with it.</p>
+        <p>
+          An instance proves with a token that it is yours. Revoking one closes what is connected with it.
+        </p>
         {children}
         <form class="inline-form" id="token-form" method="post" action={routes.newToken}>
           <label for="token-name">Name</label>
-          <input id="token-name" name="name" required maxlength={80} autocomplete="off" placeholder="laptop" />
+          <input
+            id="token-name"
+            name="name"
+            required
+            maxlength={80}
+            autocomplete="off"
+            placeholder="laptop"
+          />
           <button class="button primary" type="submit">
             Make a token
           </button>
@@ -100,7 +109,11 @@ function TokenLine({ token, now }: { token: TokenRow; now: number }) {
       </td>
       <td>{token.last_used_at === null ? "never" : <Since at={token.last_used_at} now={now} />}</td>
       <td>
-        <form method="post" action={routes.revokeToken(token.id)} data-confirm={`Revoke “${token.name}”? What is connected with it is closed.`}>
+        <form
+          method="post"
+          action={routes.revokeToken(token.id)}
+          data-confirm={`Revoke “${token.name}”? What is connected with it is closed.`}
+        >
           <button class="plain danger" type="submit">
             Revoke
           </button>

@@ -37,7 +37,8 @@ export function readViewer(request: Request): VerifiedViewer | undefined {
 
 function withHeader(request: Request, name: string, value: object): Request {
   const headers = new Headers();
-  for (const [field, text] of request.headers) if (!field.startsWith("x-orchestrator-")) headers.append(field, text);
+  for (const [field, text] of request.headers)
+    if (!field.startsWith("x-orchestrator-")) headers.append(field, text);
   headers.set(name, encodeURIComponent(JSON.stringify(value)));
   return new Request(request, { headers, redirect: "manual" });
 }

@@ -35,7 +35,7 @@ export class ViewerSocket implements StreamHandler {
   #sender: MessageSender | undefined;
   #receiver: MessageReceiver | undefined;
   #saveScheduled = false;
-  #stallTimer: number | null = null;
+  #stallTimer: ReturnType<typeof setTimeout> | undefined;
   #progress = 0;
 
   constructor(socket: WebSocket, connectionId: string, maxMessageBytes: number) {
@@ -70,7 +70,7 @@ export class ViewerSocket implements StreamHandler {
   }
 
   reset(error: StreamError): void {
-    clearTimeout(this.#stallTimer);
+    this.#stopWatching();
     this.#closeSocket(CLOSE_CODES[error.code] ?? 1011, error.message);
   }
 
@@ -94,11 +94,11 @@ export class ViewerSocket implements StreamHandler {
   /** The browser closed, or vanished (1006). */
   browserClosed(code: number, reason: string): void {
     this.#sender?.close(code === 1005 ? 0 : code, reason);
-    clearTimeout(this.#stallTimer);
+    this.#stopWatching();
   }
 
   #closeSocket(code: number, reason: string): void {
-    clearTimeout(this.#stallTimer);
+    this.#stopWatching();
     try {
       if (code === 0) this.#socket.close();
       else this.#socket.close(code, truncateReason(reason));
@@ -127,11 +127,15 @@ export class ViewerSocket implements StreamHandler {
     return (this.#sender?.queuedBytes ?? 0) > 0 || (this.#receiver?.isPartial ?? false);
   }
 
+  #stopWatching(): void {
+    if (this.#stallTimer !== undefined) clearTimeout(this.#stallTimer);
+  }
+
   /** A pending timer also keeps the object in memory, which is where unfinished business lives. */
   #watch(): void {
     const before = this.#progress;
     this.#stallTimer = setTimeout(() => {
-      this.#stallTimer = null;
+      this.#stallTimer = undefined;
       if (!this.#isUnfinished()) return;
       if (this.#progress === before) this.#stream?.fail(new StreamError("stalled", "no progress"));
       else this.#watch();

@@ -1,4 +1,12 @@
-import { cardState, countInstances, laneOf, LANES, type Counts, type Instance, type Lane } from "../instance.ts";
+import {
+  cardState,
+  countInstances,
+  laneOf,
+  LANES,
+  type Counts,
+  type Instance,
+  type Lane,
+} from "../instance.ts";
 import { InstanceCard } from "./instance-card.tsx";
 import type { View } from "./view.ts";
 import { LANE_WORDS, tabTitle } from "./words.ts";

@@ -14,7 +14,11 @@ export function GlyphSprite() {
   return (
     <svg class="sprite" aria-hidden="true" width="0" height="0">
       <symbol id="glyph-needs_permission" viewBox="0 0 16 16">
-        <path fill="currentColor" fill-rule="evenodd" d="M8 .6 15.4 8 8 15.4.6 8Zm-.9 4v4.2h1.8V4.6Zm0 5.4v1.8h1.8V10Z" />
+        <path
+          fill="currentColor"
+          fill-rule="evenodd"
+          d="M8 .6 15.4 8 8 15.4.6 8Zm-.9 4v4.2h1.8V4.6Zm0 5.4v1.8h1.8V10Z"
+        />
       </symbol>
       <symbol id="glyph-needs_answer" viewBox="0 0 16 16">
         <path fill="currentColor" d="M2 2h12v9H8.5L5 14.5V11H2Z" />
@@ -34,7 +38,15 @@ export function GlyphSprite() {
         <circle cx="8" cy="8" r="5" fill="none" stroke="currentColor" stroke-width="2" />
       </symbol>
       <symbol id="glyph-unreachable" viewBox="0 0 16 16">
-        <circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" stroke-width="1.8" stroke-dasharray="2.6 1.8" />
+        <circle
+          cx="8"
+          cy="8"
+          r="5.5"
+          fill="none"
+          stroke="currentColor"
+          stroke-width="1.8"
+          stroke-dasharray="2.6 1.8"
+        />
         <path fill="none" stroke="currentColor" stroke-width="1.8" d="m3.5 12.5 9-9" />
       </symbol>
       <symbol id="icon-more" viewBox="0 0 16 16">

@@ -1,5 +1,13 @@
 import type { ClaudeSession } from "@ai-orchestrator/protocol";
-import { cardState, instanceTitle, laneOf, lastPathPart, orderKey, sessionsByUrgency, type Instance } from "../instance.ts";
+import {
+  cardState,
+  instanceTitle,
+  laneOf,
+  lastPathPart,
+  orderKey,
+  sessionsByUrgency,
+  type Instance,
+} from "../instance.ts";
 import { instanceOrigin } from "../origins.ts";
 import { routes } from "../routes.ts";
 import { Glyph } from "./glyph.tsx";
@@ -33,7 +41,11 @@ export function InstanceCard({ instance, view }: { instance: Instance; view: Vie
       <h3 class="card-title" title={title}>
         <bdi>{title}</bdi>
       </h3>
-      <a class="button card-open" href={`${instanceOrigin(instance.label, view.origins)}/`} aria-label={`Open ${title}`}>
+      <a
+        class="button card-open"
+        href={`${instanceOrigin(instance.label, view.origins)}/`}
+        aria-label={`Open ${title}`}
+      >
         Open
       </a>
       <CardPlace instance={instance} now={view.now} />
@@ -70,7 +82,9 @@ function Lines({ instance, now }: { instance: Instance; now: number }) {
   const { state, since } = cardState(instance);
   const sessions = instance.connected ? sessionsByUrgency(instance.sessions) : [];
   if (sessions.length === 0) {
-    return <Line state={state} text={instance.connected ? "" : goneWords(instance)} since={since} now={now} />;
+    return (
+      <Line state={state} text={instance.connected ? "" : goneWords(instance)} since={since} now={now} />
+    );
   }
   const shown = sessions.length > LINES ? sessions.slice(0, LINES - 1) : sessions;
   const hidden = sessions.length - shown.length;
@@ -84,7 +98,12 @@ function Lines({ instance, now }: { instance: Instance; now: number }) {
   );
 }
 
-function Line(props: { state: ReturnType<typeof cardState>["state"]; text: string; since: number; now: number }) {
+function Line(props: {
+  state: ReturnType<typeof cardState>["state"];
+  text: string;
+  since: number;
+  now: number;
+}) {
   return (
     <li class="line" data-state={props.state}>
       <Glyph state={props.state} />

@@ -6,14 +6,25 @@ import { Since } from "./time.tsx";
 import { STATE_WORDS } from "./words.ts";
 
 /** Everything known of an instance; `whole` on its own page, else behind its card. */
-export function InstanceDetails({ instance, now, whole = false }: { instance: Instance; now: number; whole?: boolean }) {
+export function InstanceDetails({
+  instance,
+  now,
+  whole = false,
+}: {
+  instance: Instance;
+  now: number;
+  whole?: boolean;
+}) {
   const { software, upstream } = instance;
   return (
     <>
       <dl class="facts">
         <Fact name="Project" value={instance.project} />
         <Fact name="Host" value={`${instance.hostname} (${instance.platform})`} />
-        <Fact name="Web app" value={upstream === null ? "not recognised" : `${upstream.name} ${upstream.version}`} />
+        <Fact
+          name="Web app"
+          value={upstream === null ? "not recognised" : `${upstream.name} ${upstream.version}`}
+        />
         <Fact name="Connector" value={`${software.name} ${software.version}`} />
         <Fact name="Id" value={instance.clientId} />
         <ConnectionFact instance={instance} now={now} />
@@ -22,7 +33,11 @@ export function InstanceDetails({ instance, now, whole = false }: { instance: In
           <Since at={instance.firstSeenAt} now={now} />
         </dd>
       </dl>
-      {whole ? <SessionTable instance={instance} now={now} /> : <a href={routes.client(instance.label)}>Details</a>}
+      {whole ? (
+        <SessionTable instance={instance} now={now} />
+      ) : (
+        <a href={routes.client(instance.label)}>Details</a>
+      )}
       {!instance.connected && <Forget instance={instance} />}
     </>
   );

@@ -1,5 +1,5 @@
 /** What is pushed to open pages: pieces of the page, each saying where it goes. */
-import type { HtmlEscapedString } from "hono/utils/html";
+import type { JSX } from "hono/jsx/jsx-runtime";
 import { byOrder, cardState, laneOf, type Instance } from "../instance.ts";
 import { BOARD_ID, CountBadges, COUNTS_ID, laneId, Lanes } from "./board.tsx";
 import { cardId, InstanceCard } from "./instance-card.tsx";
@@ -64,8 +64,9 @@ function Piece({ target, swap, children }: { target: string; swap: string; child
 }
 
 /** Nothing here is asynchronous, so the text is there at once. */
-function text(node: HtmlEscapedString | Promise<HtmlEscapedString>): string {
-  const html = node.toString();
+function text(node: JSX.Element): string {
+  // oxlint-disable-next-line typescript/no-base-to-string -- drawing is what toString of hono/jsx does
+  const html: unknown = node.toString();
   if (typeof html !== "string") throw new TypeError("A push must not wait for anything.");
   return html;
 }

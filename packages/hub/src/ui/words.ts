@@ -55,14 +55,14 @@ const MAX_PATH = 32;
 /** A path that fits a card's line: cut in the middle, the end kept, because that is what tells paths apart. */
 export function shortPath(path: string): string {
   const home = path.replace(/^(?:\/home|\/Users)\/[^/]+(?=\/|$)/, "~");
-  const characters = [...home];
-  if (characters.length <= MAX_PATH) return home;
+  if (home.length <= MAX_PATH) return home;
   const parts = home.split("/");
   let tail = parts.at(-1) ?? "";
   for (const part of parts.slice(1, -1).toReversed()) {
     if (tail.length + part.length + 3 > MAX_PATH) break;
     tail = `${part}/${tail}`;
   }
-  const end = [...tail].slice(-(MAX_PATH - 4)).join("");
+  // A cut through the middle of a character leaves half of it, which is dropped.
+  const end = tail.slice(-(MAX_PATH - 4)).replace(/^[\udc00-\udfff]/, "");
   return `${parts[0] === "~" ? "~" : ""}/…/${end}`;
 }

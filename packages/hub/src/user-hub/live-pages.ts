@@ -51,7 +51,7 @@ export class LivePages {
     if (this.#ctx.getWebSockets().length === 0) return;
     if (!this.#changed.has(label)) this.#changed.set(label, isKnown);
     const waitMs = Math.max(0, this.#pushedAt + BURST_MS - Date.now());
-    this.#timer ??= setTimeout(() => this.#push(), waitMs);
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#push(), waitMs);
   }
 
   #view(): View {

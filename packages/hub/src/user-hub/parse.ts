@@ -1,5 +1,10 @@
 /** What a Tunnel tells was said by an instance: bounded here before it is kept or shown. */
-import { ClaudeSessionSchema, ClientIdSchema, InstanceMetadataSchema, STATUSES } from "@ai-orchestrator/protocol";
+import {
+  ClaudeSessionSchema,
+  ClientIdSchema,
+  InstanceMetadataSchema,
+  STATUSES,
+} from "@ai-orchestrator/protocol";
 import * as v from "valibot";
 import type { InstanceConnected, StatusReport } from "../contracts.ts";
 import { isLabel } from "../origins.ts";
@@ -17,9 +22,7 @@ const shown = (max: number) =>
 const time = v.pipe(v.number(), v.integer(), v.minValue(0));
 const software = v.object({ name: shown(64), version: shown(64) });
 const sessions = v.pipe(
-  v.array(
-    v.object({ ...ClaudeSessionSchema.entries, title: v.optional(shown(300)), project: shown(4096) }),
-  ),
+  v.array(v.object({ ...ClaudeSessionSchema.entries, title: v.optional(shown(300)), project: shown(4096) })),
   v.maxLength(200),
 );
 
@@ -44,14 +47,10 @@ const ReportSchema = v.object({ status: v.picklist(STATUSES), sessions, at: time
 
 /** Throws a `ValiError` where the Tunnel lets through what the protocol forbids. */
 export function parseConnected(instance: InstanceConnected): InstanceConnected {
-  return withoutUndefined(v.parse(ConnectedSchema, instance));
+  return v.parse(ConnectedSchema, instance);
 }
 
 /** As `parseConnected`. */
 export function parseReport(report: StatusReport): StatusReport {
-  return v.parse(ReportSchema, report) as StatusReport;
-}
-
-function withoutUndefined(parsed: v.InferOutput<typeof ConnectedSchema>): InstanceConnected {
-  return parsed as InstanceConnected;
+  return v.parse(ReportSchema, report);
 }

@@ -38,7 +38,7 @@ export class Registry {
   connected(from: InstanceConnected): "new" | "known" | "stale" {
     const known = this.find(from.clientId);
     if (known?.clientId === from.clientId && known.connectedAt > from.connectedAt) return "stale";
-    const statusSince = known?.connected === true && known.status === from.status ? known.statusSince : from.connectedAt;
+    const upstream = from.metadata.upstream ?? { name: null, version: null };
     this.#sql.exec(
       `INSERT OR REPLACE INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
          platform, upstream_name, upstream_version, status, status_since, sessions, connected, connected_at, heard_at,
@@ -52,10 +52,10 @@ export class Registry {
       from.metadata.hostname,
       from.metadata.project,
       from.metadata.platform,
-      from.metadata.upstream?.name ?? null,
-      from.metadata.upstream?.version ?? null,
+      upstream.name,
+      upstream.version,
       from.status,
-      statusSince,
+      keepsStatus(known, from.status) ? known.statusSince : from.connectedAt,
       JSON.stringify(from.sessions),
       from.connectedAt,
       from.connectedAt,
@@ -73,7 +73,7 @@ export class Registry {
     const known = this.#byClientId(clientId);
     if (known === undefined || report.at < known.heardAt || report.at < (known.goneAt ?? 0)) return false;
     const sessions = JSON.stringify(report.sessions);
-    const sameStatus = known.connected && known.status === report.status;
+    const sameStatus = keepsStatus(known, report.status);
     if (sameStatus && sessions === JSON.stringify(known.sessions)) return false;
     this.#sql.exec(
       `UPDATE instances SET status = ?, status_since = ?, sessions = ?, heard_at = ?, connected = 1, gone_at = NULL,
@@ -136,15 +136,23 @@ export class Registry {
   }
 
   #select(query: string, ...bindings: SqlStorageValue[]): Instance[] {
-    return this.#sql.exec<Row>(query, ...bindings).toArray().map(toInstance);
+    return this.#sql
+      .exec<Row>(query, ...bindings)
+      .toArray()
+      .map(toInstance);
   }
+}
+
+function keepsStatus(known: Instance | undefined, status: Status): known is Instance {
+  return known?.connected === true && known.status === status;
 }
 
 /** Rows were written by this file, so their columns are known; the casts say which. */
 function toInstance(row: Row): Instance {
-  const text = (column: string): string => String(row[column] ?? "");
-  const time = (column: string): number => Number(row[column] ?? 0);
-  const upstream = row["upstream_name"] === null ? null : { name: text("upstream_name"), version: text("upstream_version") };
+  const text = (column: string): string => row[column] as string;
+  const time = (column: string): number => row[column] as number;
+  const upstream =
+    row["upstream_name"] === null ? null : { name: text("upstream_name"), version: text("upstream_version") };
   return {
     clientId: text("client_id"),
     label: text("label"),

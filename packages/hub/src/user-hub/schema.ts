@@ -30,7 +30,9 @@ const MIGRATIONS: readonly string[] = [
 /** Brings the tables up to date; writes nothing where they are. */
 export function migrate(storage: DurableObjectStorage): void {
   storage.sql.exec("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT");
-  const [row] = storage.sql.exec<{ version: number }>("SELECT max(version) AS version FROM schema_version").toArray();
+  const [row] = storage.sql
+    .exec<{ version: number }>("SELECT max(version) AS version FROM schema_version")
+    .toArray();
   const version = row?.version ?? 0;
   if (version >= MIGRATIONS.length) return;
   storage.transactionSync(() => {

@@ -4,12 +4,11 @@ import { isSessionAlive } from "../auth/session.ts";
 import type { GoneReason, InstanceConnected, StatusReport, UserHubRpc } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
+import { PAGE_SESSION_HEADER } from "../page-socket.ts";
 import { closePage, LivePages, pageSession } from "./live-pages.ts";
 import { parseConnected, parseReport } from "./parse.ts";
 import { Registry } from "./registry.ts";
 
-/** Header in which the Worker, and nobody else, tells by which sign-in a dashboard's socket is opened. */
-export const PAGE_SESSION_HEADER = "x-page-session";
 /** What a page sends when someone looks at it again. */
 const LOOK = "look";
 
@@ -41,7 +40,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     if (known === "stale") return;
     this.#pages.changed(instance.label, known === "known");
     // The token may have been revoked between its check and this call.
-    if (this.#registry.isTokenRevoked(instance.tokenId)) await this.#disconnectToken(instance.label, instance.tokenId);
+    if (this.#registry.isTokenRevoked(instance.tokenId))
+      await this.#disconnectToken(instance.label, instance.tokenId);
   }
 
   async instanceStatus(clientId: string, report: StatusReport): Promise<void> {
@@ -66,7 +66,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   /** Forgets an instance that is not connected; false where it is connected or unknown. */
   forget(clientId: string): boolean {
     const instance = this.#registry.find(clientId);
-    if (instance === undefined || instance.connected || !this.#registry.forget(instance.clientId)) return false;
+    if (instance === undefined || instance.connected || !this.#registry.forget(instance.clientId))
+      return false;
     this.#pages.changed(instance.label);
     return true;
   }
@@ -86,7 +87,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   /** A dashboard's WebSocket; the Worker has checked who opens it. */
   override fetch(request: Request): Response {
     const sessionId = request.headers.get(PAGE_SESSION_HEADER);
-    if (sessionId === null || request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 400 });
+    if (sessionId === null || request.headers.get("upgrade") !== "websocket")
+      return new Response(null, { status: 400 });
     const response = this.#pages.accept(sessionId);
     this.#look();
     return response;

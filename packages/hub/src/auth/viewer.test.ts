@@ -1,0 +1,108 @@
+import { env } from "cloudflare:workers";
+import { beforeAll, expect, test } from "vitest";
+import { createSession, deleteSession } from "../db/sessions.ts";
+import { upsertUser } from "../db/users.ts";
+import {
+  bindingHash,
+  isSessionAlive,
+  issueViewerCode,
+  readViewerCookie,
+  redeemViewerCode,
+  signViewerCookie,
+} from "./viewer.ts";
+
+const NOW = Date.UTC(2026, 10, 20);
+const MINUTE_MS = 60_000;
+const label = "laptop-abcdefghij";
+const nonce = "nonce-of-this-browser";
+const viewer = { userId: "github:1", login: "ann", sessionId: "session-1" };
+
+beforeAll(async () => {
+  await upsertUser(env.DB, { id: viewer.userId, login: viewer.login, name: "Ann" }, NOW);
+  await startSession(viewer.sessionId);
+});
+
+async function startSession(id: string): Promise<void> {
+  await createSession(env.DB, {
+    id,
+    secret: `secret of ${id}`,
+    userId: viewer.userId,
+    userAgent: "",
+    now: NOW,
+    expiresAt: NOW + 60 * MINUTE_MS,
+  });
+}
+
+async function issue(sessionId = viewer.sessionId): Promise<string> {
+  const grant = { userId: viewer.userId, sessionId, label, bindingHash: await bindingHash(nonce) };
+  return issueViewerCode(env.DB, grant, NOW);
+}
+
+test("a code is traded once, by the browser that asked, at the instance it is for", async () => {
+  const code = await issue();
+  expect(await redeemViewerCode(env.DB, { code, label, nonce }, NOW)).toEqual(viewer);
+  expect(await redeemViewerCode(env.DB, { code, label, nonce }, NOW)).toBeNull();
+});
+
+test.each([
+  ["another browser", { label, nonce: "nonce-of-another" }, NOW],
+  ["another instance", { label: "other-abcdefghij", nonce }, NOW],
+  ["a minute later", { label, nonce }, NOW + MINUTE_MS],
+])("a code is worth nothing in %s, and is used up by the attempt", async (_case, place, at) => {
+  const code = await issue();
+  expect(await redeemViewerCode(env.DB, { code, ...place }, at)).toBeNull();
+  expect(await redeemViewerCode(env.DB, { code, label, nonce }, NOW)).toBeNull();
+});
+
+test("of two who present a code at once only one gets in", async () => {
+  const code = await issue();
+  const attempts = Array.from({ length: 5 }, () => redeemViewerCode(env.DB, { code, label, nonce }, NOW));
+  const viewers = (await Promise.all(attempts)).filter((result) => result !== null);
+  expect(viewers).toEqual([viewer]);
+});
+
+test("a code of a sign-in that has ended is worth nothing", async () => {
+  await startSession("session-2");
+  const code = await issue("session-2");
+  await deleteSession(env.DB, "session-2");
+  expect(await redeemViewerCode(env.DB, { code, label, nonce }, NOW)).toBeNull();
+});
+
+test("neither codes nor nonces are stored", async () => {
+  const code = await issue();
+  const { results } = await env.DB.prepare("SELECT * FROM one_time_codes").all();
+  const dump = JSON.stringify(results);
+  expect(results.length).toBeGreaterThan(0);
+  expect(dump).not.toContain(code);
+  expect(dump).not.toContain(nonce);
+});
+
+test("a cookie is fresh for five minutes and readable after", async () => {
+  const cookie = await signViewerCookie(env, { ...viewer, label, issuedAt: NOW });
+  expect(await readViewerCookie(env, label, cookie, NOW)).toEqual({ viewer, fresh: true });
+  expect(await readViewerCookie(env, label, cookie, NOW + 5 * MINUTE_MS - 1)).toEqual({
+    viewer,
+    fresh: true,
+  });
+  expect(await readViewerCookie(env, label, cookie, NOW + 5 * MINUTE_MS)).toEqual({ viewer, fresh: false });
+});
+
+test("a cookie of another instance, another key, or another hand is refused", async () => {
+  const cookie = await signViewerCookie(env, { ...viewer, label, issuedAt: NOW });
+  const [payload = "", signature = ""] = cookie.split(".");
+  const forged = btoa(JSON.stringify(["github:2", "eve", "session-1", label, NOW])).replaceAll("=", "");
+  const otherKey = { COOKIE_SECRET: "another-secret-that-is-also-long-enough-for-this" };
+  expect(await readViewerCookie(env, "other-abcdefghij", cookie, NOW)).toBeNull();
+  expect(await readViewerCookie(otherKey, label, cookie, NOW)).toBeNull();
+  expect(await readViewerCookie(env, label, `${forged}.${signature}`, NOW)).toBeNull();
+  expect(await readViewerCookie(env, label, cookie, NOW - 2 * MINUTE_MS)).toBeNull();
+  for (const text of ["", ".", payload, `${payload}.`, `${payload}.!`, `${cookie}.x`, "x".repeat(5000)]) {
+    expect(await readViewerCookie(env, label, text, NOW)).toBeNull();
+  }
+});
+
+test("the session behind a stale cookie is asked after", async () => {
+  expect(await isSessionAlive(env.DB, viewer.sessionId, viewer.userId, NOW)).toBe(true);
+  expect(await isSessionAlive(env.DB, viewer.sessionId, "github:2", NOW)).toBe(false);
+  expect(await isSessionAlive(env.DB, viewer.sessionId, viewer.userId, NOW + 61 * MINUTE_MS)).toBe(false);
+});

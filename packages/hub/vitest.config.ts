@@ -1,0 +1,30 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+/** The hub's tests run in workerd, with the Worker of `src/worker.ts` and its objects. */
+export default defineConfig(async () => {
+  const migrations = await readD1Migrations(`${import.meta.dirname}/migrations`);
+  return {
+    define: { ASSETS_VERSION: JSON.stringify("dev") },
+    resolve: { conditions: ["source"] },
+    ssr: { resolve: { conditions: ["source"] } },
+    plugins: [
+      cloudflareTest({
+        main: "./src/worker.ts",
+        wrangler: { configPath: "./wrangler.jsonc" },
+        miniflare: {
+          bindings: {
+            TEST_MIGRATIONS: migrations,
+            COOKIE_SECRET: "a-secret-for-tests-with-more-than-43-characters",
+            LOCAL_SIGN_IN: "enabled",
+          },
+        },
+      }),
+    ],
+    test: {
+      include: ["src/**/*.test.{ts,tsx}"],
+      setupFiles: ["./test/apply-migrations.ts"],
+      testTimeout: 10_000,
+    },
+  };
+});
