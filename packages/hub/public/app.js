@@ -60,7 +60,12 @@
     if (moves.length === 0) return;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (still || document.hidden || !document.startViewTransition) moves.forEach(place);
-    else document.startViewTransition(() => moves.forEach(place));
+    else {
+      const transition = document.startViewTransition(() => moves.forEach(place));
+      // The next burst may cut it short; the moves are made all the same.
+      transition.finished.catch(() => undefined);
+      transition.ready.catch(() => undefined);
+    }
   }
 
   function showTitle() {

@@ -22,7 +22,8 @@ export function securityHeaders(origin: string): [name: string, value: string][]
     ],
     ["cross-origin-opener-policy", "same-origin"],
     ["cross-origin-resource-policy", "same-origin"],
-    ["referrer-policy", "no-referrer"],
+    // Nothing to other origins. "no-referrer" would also make the browser send `Origin: null` with our own forms.
+    ["referrer-policy", "same-origin"],
     ["x-content-type-options", "nosniff"],
     ["permissions-policy", "camera=(), geolocation=(), microphone=()"],
   ];
