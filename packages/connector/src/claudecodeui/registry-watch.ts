@@ -1,5 +1,6 @@
 /** Looks at the registry whenever something in it changes, and now and then in case a change was missed or a process died. */
 import { type FSWatcher, watch } from "node:fs";
+import { dirname } from "node:path";
 import { readRegistry, type RegistryEntry } from "./registry.ts";
 
 const WITH_ENTRIES_MS = 3_000;
@@ -11,6 +12,7 @@ export class RegistryWatch {
   readonly #folder: string;
   readonly #onEntries: (entries: RegistryEntry[] | undefined) => void;
   #watcher: FSWatcher | undefined;
+  #watched: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | undefined;
   #again = false;
@@ -45,8 +47,8 @@ export class RegistryWatch {
       this.#again = false;
       const entries = await readRegistry(this.#folder);
       if (this.#stopped) return;
-      if (entries === undefined) this.#unwatch();
-      else this.#watch();
+      // What changed before the watch began has to be looked for once more.
+      if (this.#watch(entries === undefined ? dirname(this.#folder) : this.#folder)) this.#again = true;
       this.#onEntries(entries);
       this.#lookIn(entries?.length ? WITH_ENTRIES_MS : WITHOUT_ENTRIES_MS);
     } while (this.#again);
@@ -63,18 +65,24 @@ export class RegistryWatch {
     this.look().catch(() => this.#unwatch());
   }
 
-  #watch(): void {
-    if (this.#watcher) return;
+  /** Watches the registry, or until there is one the folder it will appear in; true when that is new. */
+  #watch(folder: string): boolean {
+    if (this.#watched === folder) return false;
+    this.#unwatch();
     try {
-      this.#watcher = watch(this.#folder, { persistent: false }, () => this.#lookIn(SETTLE_MS));
+      this.#watcher = watch(folder, { persistent: false }, () => this.#lookIn(SETTLE_MS));
       this.#watcher.on("error", () => this.#unwatch());
+      this.#watched = folder;
+      return true;
     } catch {
       this.#unwatch();
+      return false;
     }
   }
 
   #unwatch(): void {
     this.#watcher?.close();
     this.#watcher = undefined;
+    this.#watched = undefined;
   }
 }

@@ -1,0 +1,85 @@
+/** A real claudecodeui with a real Claude Code that talks to a fake Anthropic: in a home of its own, on loopback, offline. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { installClaudecodeui, startClaudecodeui } from "../../packages/hub/local/claudecodeui.ts";
+import { freePort } from "../hub.ts";
+import { type FakeAnthropic, startFakeAnthropic } from "./fake-anthropic.ts";
+
+export interface RealClaudecodeui {
+  /** `http://127.0.0.1:<port>` */
+  origin: string;
+  port: number;
+  pid: number;
+  /** The home it runs in: `.cloudcli`, `.claude` and `.config` are below it. */
+  home: string;
+  /** An empty folder to work in. */
+  project: string;
+  anthropic: FakeAnthropic;
+  /** What a connector beside it, or a `claude` in a terminal, must have in its environment. */
+  environment: Record<string, string>;
+  /** The Claude Code it came with. */
+  claude: string;
+  /** What it has printed so far. */
+  output(): string;
+  /** Ends it, and removes its home unless that was given. */
+  stop(): Promise<void>;
+}
+
+/** Installs it where it is missing (about two minutes), and starts it. */
+export async function startRealClaudecodeui(
+  options: { home?: string; port?: number } = {},
+): Promise<RealClaudecodeui> {
+  const installed = await installClaudecodeui({ report: (line) => process.stderr.write(`${line}\n`) });
+  if (installed.claude === undefined)
+    throw new Error("this platform's Claude Code did not come with claudecodeui");
+  const home = options.home ?? (await mkdtemp(path.join(tmpdir(), "claudecodeui-")));
+  const project = path.join(home, "project");
+  await mkdir(project, { recursive: true });
+  const anthropic = await startFakeAnthropic();
+  const environment = offlineEnvironment(home, anthropic.origin);
+  const port = options.port ?? (await freePort());
+  let printed = "";
+  const removeHome = async () => {
+    await anthropic.stop();
+    if (options.home === undefined) await rm(home, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    const running = await startClaudecodeui(installed, {
+      port,
+      environment: { ...environment, CLAUDE_CLI_PATH: installed.claude },
+      onOutput: (text) => (printed += text),
+    });
+    return {
+      ...running,
+      port,
+      home,
+      project,
+      anthropic,
+      environment,
+      claude: installed.claude,
+      output: () => printed,
+      stop: async () => {
+        await running.stop();
+        await removeHome();
+      },
+    };
+  } catch (error) {
+    await removeHome();
+    throw error;
+  }
+}
+
+function offlineEnvironment(home: string, anthropic: string): Record<string, string> {
+  return {
+    HOME: home,
+    XDG_CONFIG_HOME: path.join(home, ".config"),
+    DATABASE_PATH: path.join(home, ".cloudcli", "auth.db"),
+    ANTHROPIC_BASE_URL: anthropic,
+    ANTHROPIC_API_KEY: "dummy-key",
+    DISABLE_TELEMETRY: "1",
+    DISABLE_ERROR_REPORTING: "1",
+    DISABLE_AUTOUPDATER: "1",
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+  };
+}
