@@ -17,10 +17,13 @@ export interface Upstream {
   seen: { method: string; url: string; headers: [string, string][] }[];
   sockets: Set<WebSocket>;
   stop(): Promise<void>;
-  /** Listens again on the same port after `stop`. */
 }
 
-type Handler = (request: http.IncomingMessage, response: http.ServerResponse, url: URL) => void | Promise<void>;
+type Handler = (
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  url: URL,
+) => void | Promise<void>;
 
 const BLOCK = createRandomBlock();
 
@@ -48,7 +51,9 @@ export async function startUpstream(port = 0): Promise<Upstream> {
     });
     const [, name = ""] = url.pathname.split("/");
     const handler = createHandlers(events)[name] ?? notFound;
-    Promise.resolve(handler(request, response, url)).catch((error: unknown) => response.destroy(error as Error));
+    Promise.resolve(handler(request, response, url)).catch((error: unknown) =>
+      response.destroy(error as Error),
+    );
   });
   const sockets = acceptWebSockets(server, closes, seen);
   server.listen(port, "127.0.0.1");
@@ -90,7 +95,10 @@ function createHandlers(events: EventEmitter): Record<string, Handler> {
       response.end("ok");
     },
     utf8: (_request, response) => {
-      response.setHeader("content-disposition", Buffer.from('attachment; filename="año ✓.txt"').toString("latin1"));
+      response.setHeader(
+        "content-disposition",
+        Buffer.from('attachment; filename="año ✓.txt"').toString("latin1"),
+      );
       response.end("ok");
     },
     hang: () => undefined,
@@ -129,7 +137,9 @@ const serveEcho: Handler = async (request, response) => {
   const body = await collect(request);
   response.setHeader("content-type", "application/json");
   const { method, url, rawHeaders } = request;
-  response.end(JSON.stringify({ method, url, headers: pairs(rawHeaders), length: body.length, sha256: sha256(body) }));
+  response.end(
+    JSON.stringify({ method, url, headers: pairs(rawHeaders), length: body.length, sha256: sha256(body) }),
+  );
 };
 
 const serveBytes: Handler = (request, response, url) => {
@@ -191,7 +201,11 @@ const serveEndless: Handler = (_request, response) => {
   write();
 };
 
-function acceptWebSockets(server: http.Server, closes: Upstream["closes"], seen: Upstream["seen"]): Set<WebSocket> {
+function acceptWebSockets(
+  server: http.Server,
+  closes: Upstream["closes"],
+  seen: Upstream["seen"],
+): Set<WebSocket> {
   const sockets = new Set<WebSocket>();
   const webSockets = new WebSocketServer({
     noServer: true,
@@ -201,7 +215,9 @@ function acceptWebSockets(server: http.Server, closes: Upstream["closes"], seen:
   server.on("upgrade", (request, socket, head) => {
     seen.push({ method: "UPGRADE", url: request.url ?? "", headers: pairs(request.rawHeaders) });
     if (request.url?.startsWith("/refuse")) {
-      socket.end("HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain\r\nx-why: refused\r\ncontent-length: 2\r\n\r\nno");
+      socket.end(
+        "HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain\r\nx-why: refused\r\ncontent-length: 2\r\n\r\nno",
+      );
       return;
     }
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {

@@ -14,6 +14,8 @@ export interface RequestOptions {
   method?: string;
   headers?: Record<string, string | string[]>;
   body?: Buffer | string | undefined;
+  /** Bytes of header fields to accept. */
+  maxHeaderSize?: number;
 }
 
 export class Viewer {
@@ -28,7 +30,10 @@ export class Viewer {
   }
 
   /** A request whose body the caller writes. */
-  begin(url: string, { method = "GET", headers = {} }: RequestOptions = {}): http.ClientRequest {
+  begin(
+    url: string,
+    { method = "GET", headers = {}, maxHeaderSize }: RequestOptions = {},
+  ): http.ClientRequest {
     const address = new URL(url);
     const request = http.request({
       host: "127.0.0.1",
@@ -37,6 +42,7 @@ export class Viewer {
       path: address.pathname + address.search,
       headers: { host: address.host, ...this.#identity(address, method), ...headers },
       agent: false,
+      maxHeaderSize,
     });
     request.on("response", (answer) => this.#keepCookies(address.host, answer));
     return request;

@@ -1,7 +1,13 @@
 /** One HTTP exchange with the local application, on the instance's side. */
 import * as http from "node:http";
 import { pipeline, type Readable, type Transform } from "node:stream";
-import { StreamError, type RequestHead, type Stream, type StreamHandler } from "@ai-orchestrator/protocol";
+import {
+  LIMITS,
+  StreamError,
+  type RequestHead,
+  type Stream,
+  type StreamHandler,
+} from "@ai-orchestrator/protocol";
 import type { Adapter, RequestParts } from "./adapter.ts";
 import { planBody } from "./response-body.ts";
 import { StreamBody } from "./stream-body.ts";
@@ -79,6 +85,7 @@ class HttpForward implements StreamHandler {
       headers: this.#fields(parts).flat(),
       agent,
       setHost: false,
+      maxHeaderSize: LIMITS.headerBlockBytes,
     });
     this.#request = request;
     const timer = setTimeout(

@@ -83,6 +83,7 @@ class WebSocketForward implements StreamHandler {
       perMessageDeflate: false,
       maxPayload: LIMITS.webSocketMessageBytes,
       handshakeTimeout: timeoutMs,
+      maxHeaderSize: LIMITS.headerBlockBytes,
     });
     this.#socket = socket;
     this.#observer = this.#options.adapter.observeWebSocket?.(parts);

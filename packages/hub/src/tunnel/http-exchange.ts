@@ -7,6 +7,7 @@ import {
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
 import { responseHeaders } from "./headers.ts";
+import { ResponseWriter } from "./response-writer.ts";
 
 /** A connector answers for its upstream well before this; it is for a connector that hangs. */
 const RESPONSE_TIMEOUT_MS = 180_000;
@@ -21,7 +22,7 @@ export class HttpExchange implements StreamHandler {
   readonly #resolve: (response: Response) => void;
   readonly #reject: (error: StreamError) => void;
   readonly #timer: ReturnType<typeof setTimeout>;
-  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #writer: ResponseWriter | undefined;
   #ended = false;
   #wakeUpload: (() => void) | undefined;
 
@@ -36,28 +37,29 @@ export class HttpExchange implements StreamHandler {
     this.#timer = setTimeout(() => this.#timeOut(), RESPONSE_TIMEOUT_MS);
   }
 
+  /** The stream became something else than an HTTP exchange: there is nothing left to wait for. */
+  retire(): void {
+    clearTimeout(this.#timer);
+  }
+
   response(head: ResponseHead): void {
     clearTimeout(this.#timer);
     const headers = responseHeaders(head.headers);
     const hasBody = !this.#isHead && !NULL_BODY.has(head.status);
-    const body = hasBody ? this.#openBody(headers) : null;
+    if (hasBody) this.#writer = this.#openBody(headers);
+    const body = this.#writer?.readable ?? null;
     const encodeBody = headers.has("content-encoding") ? "manual" : "automatic";
     this.#resolve(new Response(body, { status: head.status, headers, encodeBody }));
   }
 
   data(payload: Uint8Array): void {
-    const stream = this.#stream();
-    if (!this.#writer) return stream.consume(payload.byteLength);
-    this.#writer.write(payload).then(
-      () => stream.consume(payload.byteLength),
-      () => stream.reset("cancelled"),
-    );
+    if (this.#writer) this.#writer.write(payload);
+    else this.#stream().consume(payload.byteLength);
   }
 
   end(): void {
     this.#ended = true;
-    // The reader may have gone between the last byte and here; there is nobody left to tell.
-    this.#writer?.close().catch(() => undefined);
+    this.#writer?.end();
   }
 
   reset(error: StreamError): void {
@@ -65,7 +67,7 @@ export class HttpExchange implements StreamHandler {
     this.#wakeUpload?.();
     if (this.#ended) return;
     this.#reject(error);
-    this.#writer?.abort(error).catch(() => undefined);
+    this.#writer?.abort(error);
   }
 
   writable(): void {
@@ -104,14 +106,11 @@ export class HttpExchange implements StreamHandler {
     }
   }
 
-  /** With a known length the browser can show progress, and a body cut short is an error there. */
-  #openBody(headers: Headers): ReadableStream {
-    const length = Number(headers.get("content-length") ?? Number.NaN);
-    const pipe = Number.isSafeInteger(length) ? new FixedLengthStream(length) : new IdentityTransformStream();
-    this.#writer = pipe.writable.getWriter();
-    // A reader that goes away before the next byte: the stream is of no more use to anybody.
-    this.#writer.closed.catch(() => this.#stream().reset("cancelled"));
-    return pipe.readable;
+  #openBody(headers: Headers): ResponseWriter {
+    return new ResponseWriter(headers, {
+      consumed: (bytes) => this.#stream().consume(bytes),
+      abandoned: () => this.#stream().reset("cancelled"),
+    });
   }
 
   #timeOut(): void {

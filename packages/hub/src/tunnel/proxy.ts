@@ -46,7 +46,6 @@ function proxyHttp(active: ActiveConnection, request: Request, viewer: VerifiedV
   let stream: Stream | undefined;
   const exchange = new HttpExchange(() => opened(stream), request.method);
   stream = active.open(headOf(request, "http", viewer), exchange, request.body === null);
-  request.signal.addEventListener("abort", () => exchange.cancel());
   if (request.body) exchange.upload(request.body as ReadableStream<Uint8Array>);
   return exchange.answer;
 }
@@ -65,6 +64,7 @@ function proxyWebSocket(
         opened(stream).handler = refusal;
         return refusal.response(head);
       }
+      refusal.retire();
       const webSocket = active.acceptViewer(opened(stream));
       resolve(new Response(null, { status: 101, webSocket, headers: responseHeaders(head.headers) }));
     },

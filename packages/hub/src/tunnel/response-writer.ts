@@ -1,0 +1,82 @@
+/**
+ * The body of an answer on its way to a browser. The platform tells nobody that a browser has left until the next byte is
+ * written, so a silent body is not left alone: an event stream gets a comment now and then, which browsers skip, and any
+ * other body has a deadline.
+ */
+
+const SILENCE_CHECK_MS = 10_000;
+/** Silent for this long and not an event stream: whatever it was, nobody waits for it. */
+const MAX_SILENCE_MS = 300_000;
+
+const COMMENT = new TextEncoder().encode(":\n\n");
+const NEWLINE = 10;
+
+export interface ResponseWriterEvents {
+  /** The browser took this many bytes. */
+  consumed(bytes: number): void;
+  /** The browser is gone, or nothing has come for too long. */
+  abandoned(): void;
+}
+
+export class ResponseWriter {
+  readonly readable: ReadableStream;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #events: ResponseWriterEvents;
+  readonly #isEventStream: boolean;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #silentSince = Date.now();
+  /** True between two events of an event stream: only there may a comment stand. */
+  #isBetweenEvents = true;
+  #over = false;
+
+  /** With a `content-length` the browser can show progress, and a body cut short is an error there. */
+  constructor(headers: Headers, events: ResponseWriterEvents) {
+    const length = Number(headers.get("content-length") ?? Number.NaN);
+    const pipe = Number.isSafeInteger(length) ? new FixedLengthStream(length) : new IdentityTransformStream();
+    const isPlain = !headers.has("content-encoding");
+    this.#isEventStream = isPlain && /^text\/event-stream\b/i.test(headers.get("content-type") ?? "");
+    this.#events = events;
+    this.readable = pipe.readable;
+    this.#writer = pipe.writable.getWriter();
+    this.#writer.closed.catch(() => this.#abandon());
+    this.#timer = setInterval(() => this.#checkSilence(), SILENCE_CHECK_MS);
+  }
+
+  write(payload: Uint8Array): void {
+    this.#silentSince = Date.now();
+    this.#isBetweenEvents = payload.at(-1) === NEWLINE && payload.at(-2) === NEWLINE;
+    this.#writer.write(payload).then(
+      () => this.#events.consumed(payload.byteLength),
+      () => this.#abandon(),
+    );
+  }
+
+  end(): void {
+    this.#stop();
+    // The reader may have gone between the last byte and here; there is nobody left to tell.
+    this.#writer.close().catch(() => undefined);
+  }
+
+  abort(error: Error): void {
+    this.#stop();
+    this.#writer.abort(error).catch(() => undefined);
+  }
+
+  #checkSilence(): void {
+    if (this.#isEventStream && this.#isBetweenEvents)
+      this.#writer.write(COMMENT).catch(() => this.#abandon());
+    else if (Date.now() - this.#silentSince > MAX_SILENCE_MS) this.#abandon();
+  }
+
+  #abandon(): void {
+    if (this.#over) return;
+    this.#stop();
+    this.#events.abandoned();
+    this.#writer.abort().catch(() => undefined);
+  }
+
+  #stop(): void {
+    this.#over = true;
+    clearInterval(this.#timer);
+  }
+}
