@@ -23,7 +23,8 @@
   function showTimes() {
     for (const time of document.querySelectorAll("time[data-since]")) {
       const at = Number(time.dataset.since);
-      const text = duration(now() - at);
+      const words = duration(now() - at);
+      const text = time.dataset.ago !== undefined && words !== "now" ? `${words} ago` : words;
       if (time.textContent !== text) time.textContent = text;
       const exact = new Date(at).toLocaleString();
       if (time.title !== exact) time.title = exact;
@@ -143,15 +144,24 @@
   // ── Copying ──
   async function copy(button) {
     const source = document.getElementById(button.dataset.copy);
-    const before = button.textContent;
+    let done = "Copied";
     try {
       await navigator.clipboard.writeText(source.textContent);
-      button.textContent = "Copied";
     } catch {
       getSelection().selectAllChildren(source);
-      button.textContent = "Selected";
+      done = "Selected";
     }
-    setTimeout(() => (button.textContent = before), 2 * SECOND);
+    button.textContent = done;
+    setTimeout(() => (button.textContent = "Copy"), 3 * SECOND);
+  }
+
+  /** A command that someone just asked for is copied without asking again. */
+  function afterSwap() {
+    showTimes();
+    const button = document.querySelector("#new-token [data-copy]:not([data-copied])");
+    if (button === null) return;
+    button.dataset.copied = "";
+    void copy(button);
   }
 
   // ── Keys: j and k move between cards, x shows more, Enter opens (the link has the focus) ──
@@ -192,7 +202,7 @@
     true,
   );
   document.addEventListener("keydown", onKey);
-  document.addEventListener("htmx:after:swap", showTimes);
+  document.addEventListener("htmx:after:swap", afterSwap);
   setInterval(showTimes, 5 * SECOND);
   showTimes();
   if (board !== null) live();

@@ -4,7 +4,7 @@ import { byOrder, countInstances, type Instance } from "../instance.ts";
 import { PAGE_SESSION_HEADER } from "../page-socket.ts";
 import { routes } from "../routes.ts";
 import { BOARD_ID, CountBadges, Lanes } from "../ui/board.tsx";
-import { Command, connectCommand } from "../ui/command.tsx";
+import { CommandOutline, connectCommand } from "../ui/command.tsx";
 import { Layout } from "../ui/layout.tsx";
 import type { View } from "../ui/view.ts";
 import { tabTitle } from "../ui/words.ts";
@@ -69,9 +69,9 @@ function Welcome({ hubOrigin }: { hubOrigin: string }) {
       <p>On the machine where Claude Code's web UI runs, run this. It appears here the moment it connects.</p>
       <form method="post" action={routes.newToken} hx-post={routes.newToken} hx-swap="outerHTML">
         <input type="hidden" name="name" value="First instance" />
-        <Command id="connect-command" text={connectCommand(hubOrigin, "<token>")} />
+        <CommandOutline text={connectCommand(hubOrigin, "…")} />
         <button class="button primary" type="submit">
-          Make a token and fill it in
+          Copy it with a new token
         </button>
       </form>
       <p class="hint">

@@ -105,9 +105,9 @@ function TokenLine({ token, now }: { token: TokenRow; now: number }) {
         <code>…{token.hint}</code>
       </td>
       <td>
-        <Since at={token.created_at} now={now} />
+        <Since at={token.created_at} now={now} ago />
       </td>
-      <td>{token.last_used_at === null ? "never" : <Since at={token.last_used_at} now={now} />}</td>
+      <td>{token.last_used_at === null ? "never" : <Since at={token.last_used_at} now={now} ago />}</td>
       <td>
         <form
           method="post"

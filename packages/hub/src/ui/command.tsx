@@ -12,6 +12,17 @@ export function Command({ id, text }: { id: string; text: string }) {
   );
 }
 
+/** The same without the button, while something in it is still to be filled in. */
+export function CommandOutline({ text }: { text: string }) {
+  return (
+    <div class="command">
+      <pre tabindex={0}>
+        <code>{text}</code>
+      </pre>
+    </div>
+  );
+}
+
 /** What is run on an instance's machine to connect it. */
 export function connectCommand(hubOrigin: string, token: string): string {
   return `npx @ai-orchestrator/connector connect --url ${hubOrigin} --token ${token}`;

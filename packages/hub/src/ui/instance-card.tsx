@@ -6,6 +6,7 @@ import {
   lastPathPart,
   orderKey,
   sessionsByUrgency,
+  type CardState,
   type Instance,
 } from "../instance.ts";
 import { instanceOrigin } from "../origins.ts";
@@ -16,7 +17,7 @@ import type { View } from "./view.ts";
 import { shortPath, STATE_WORDS, STATUS_MEANINGS } from "./words.ts";
 
 /** Lines a card keeps room for, so that all cards are of one height and nothing jumps. */
-const LINES = 3;
+const LINES = 2;
 
 /** Id of an instance's card in the page; a label is a DNS label, so it needs no escaping anywhere. */
 export function cardId(label: string): string {
@@ -40,6 +41,11 @@ export function InstanceCard({ instance, view }: { instance: Instance; view: Vie
       <Glyph state={state} />
       <h3 class="card-title" title={title}>
         <bdi>{title}</bdi>
+        {instance.connected && (
+          <span class="card-status" title={STATUS_MEANINGS[instance.status]}>
+            {instance.status}
+          </span>
+        )}
       </h3>
       <a
         class="button card-open"
@@ -62,17 +68,14 @@ function CardPlace({ instance, now }: { instance: Instance; now: number }) {
   return (
     <p class="card-place">
       <span class="card-where" title={`${hostname} ${project}`}>
-        <bdi>{hostname}</bdi>
-        <bdi class="card-path" aria-hidden="true">
-          {shortPath(project)}
-        </bdi>
+        <bdi class="card-host">{hostname}</bdi>
+        <span class="card-path" aria-hidden="true">
+          <bdi dir="ltr">{shortPath(project)}</bdi>
+        </span>
         <span class="visually-hidden">{project}</span>
       </span>
       <span class="card-proof">
-        {instance.connected && <span title={STATUS_MEANINGS[instance.status]}>{instance.status}</span>}{" "}
-        <span title="last heard from">
-          <Since at={instance.heardAt} now={now} />
-        </span>
+        seen <Since at={instance.heardAt} now={now} />
       </span>
     </p>
   );
@@ -82,36 +85,52 @@ function Lines({ instance, now }: { instance: Instance; now: number }) {
   const { state, since } = cardState(instance);
   const sessions = instance.connected ? sessionsByUrgency(instance.sessions) : [];
   if (sessions.length === 0) {
-    return (
-      <Line state={state} text={instance.connected ? "" : goneWords(instance)} since={since} now={now} />
-    );
+    return <Line state={state} text={quietWords(instance)} since={since} now={now} />;
   }
-  const shown = sessions.length > LINES ? sessions.slice(0, LINES - 1) : sessions;
+  const shown = sessions.slice(0, LINES);
   const hidden = sessions.length - shown.length;
   return (
     <>
-      {shown.map((session) => (
-        <Line state={session.state} text={sessionTitle(session, instance)} since={session.since} now={now} />
+      {shown.map((session, index) => (
+        <Line
+          state={session.state}
+          text={sessionTitle(session, instance)}
+          more={index === LINES - 1 ? hidden : 0}
+          since={session.since}
+          now={now}
+        />
       ))}
-      {hidden > 0 && <li class="line line-rest">and {hidden} more</li>}
     </>
   );
 }
 
-function Line(props: {
-  state: ReturnType<typeof cardState>["state"];
+/** What there is to say of an instance that shows no session. */
+function quietWords(instance: Instance): string {
+  if (!instance.connected) return goneWords(instance);
+  return instance.status === "active" ? STATUS_MEANINGS.active : "";
+}
+
+interface LineProps {
+  state: CardState;
   text: string;
+  /** How many sessions have no line. */
+  more?: number;
   since: number;
   now: number;
-}) {
+}
+
+function Line({ state, text, more = 0, since, now }: LineProps) {
   return (
-    <li class="line" data-state={props.state}>
-      <Glyph state={props.state} />
-      <span class="line-state">{STATE_WORDS[props.state]}</span>
-      <bdi class="line-text" title={props.text}>
-        {props.text}
+    <li class="line" data-state={state}>
+      <Glyph state={state} />
+      <span class="line-state">{STATE_WORDS[state]}</span>
+      <bdi class="line-text" title={text}>
+        {text}
       </bdi>
-      <Since at={props.since} now={props.now} />
+      <span class="line-end">
+        {more > 0 && <span class="line-more" title={`${more} more`}>{`+${more}`}</span>}
+        <Since at={since} now={now} />
+      </span>
     </li>
   );
 }

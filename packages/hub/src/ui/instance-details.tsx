@@ -30,7 +30,7 @@ export function InstanceDetails({
         <ConnectionFact instance={instance} now={now} />
         <dt>First seen</dt>
         <dd>
-          <Since at={instance.firstSeenAt} now={now} />
+          <Since at={instance.firstSeenAt} now={now} ago />
         </dd>
       </dl>
       {whole ? (
@@ -60,7 +60,7 @@ function ConnectionFact({ instance, now }: { instance: Instance; now: number }) 
       <>
         <dt>Connected</dt>
         <dd>
-          <Since at={instance.connectedAt} now={now} />
+          <Since at={instance.connectedAt} now={now} ago />
         </dd>
       </>
     );
@@ -69,7 +69,7 @@ function ConnectionFact({ instance, now }: { instance: Instance; now: number }) 
     <>
       <dt>Unreachable</dt>
       <dd>
-        <Since at={instance.goneAt ?? instance.heardAt} now={now} />, {goneWords(instance)}
+        <Since at={instance.goneAt ?? instance.heardAt} now={now} ago />, {goneWords(instance)}
       </dd>
     </>
   );

@@ -1,3 +1,4 @@
+import { html } from "hono/html";
 import type { Child } from "hono/jsx";
 import { assetPath } from "../assets.ts";
 import { routes } from "../routes.ts";
@@ -26,7 +27,7 @@ interface LayoutProps {
 
 /** Every page of the hub. */
 export function Layout({ title, login, current, header, now, children }: LayoutProps) {
-  return (
+  const page = (
     <html lang="en">
       <head>
         <meta charset="utf-8" />
@@ -52,7 +53,8 @@ export function Layout({ title, login, current, header, now, children }: LayoutP
         {children}
       </body>
     </html>
-  );
+  ); // Without its doctype a page is drawn by the rules of another century.
+  return html`<!doctype html>${page}`;
 }
 
 function Navigation({ login, current }: { login: string; current: LayoutProps["current"] }) {

@@ -6,11 +6,15 @@ import { migrate } from "./schema.ts";
 
 /** More than anyone runs; past it the ones that have been gone for longest are forgotten. */
 const MAX_INSTANCES = 500;
+/** Milliseconds by which a proof of life must be newer to change what a card says of it. */
+const WORTH_TELLING_MS = 10_000;
 
 type Row = Record<string, SqlStorageValue>;
 
 export class Registry {
   readonly #sql: SqlStorage;
+  /** Proofs of life newer than the rows. Not worth a write: after an eviction the next look brings them again. */
+  readonly #heard = new Map<string, number>();
 
   constructor(storage: DurableObjectStorage) {
     migrate(storage);
@@ -18,7 +22,7 @@ export class Registry {
   }
 
   list(): Instance[] {
-    return this.#select("SELECT * FROM instances");
+    return this.#select("SELECT * FROM instances").map((instance) => this.#withProof(instance));
   }
 
   /** The instance with this client id or, where there is none, with this label. */
@@ -27,7 +31,7 @@ export class Registry {
       "SELECT * FROM instances WHERE client_id = ?1 OR label = ?1 ORDER BY client_id = ?1 DESC LIMIT 1",
       idOrLabel,
     );
-    return instance;
+    return instance === undefined ? undefined : this.#withProof(instance);
   }
 
   withToken(tokenId: string): Instance[] {
@@ -36,8 +40,8 @@ export class Registry {
 
   /** Remembers a new connection; says whether the instance was new, and refuses one older than the one it knows. */
   connected(from: InstanceConnected): "new" | "known" | "stale" {
-    const known = this.find(from.clientId);
-    if (known?.clientId === from.clientId && known.connectedAt > from.connectedAt) return "stale";
+    const known = this.#byClientId(from.clientId);
+    if (known !== undefined && known.connectedAt > from.connectedAt) return "stale";
     const upstream = from.metadata.upstream ?? { name: null, version: null };
     this.#sql.exec(
       `INSERT OR REPLACE INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
@@ -111,6 +115,14 @@ export class Registry {
     return rowsWritten > 0;
   }
 
+  /** Notes a proof of life that changes nothing else; true where it is much newer than what people see. */
+  heard(clientId: string, at: number): boolean {
+    const known = this.#byClientId(clientId);
+    if (known === undefined || at < this.#withProof(known).heardAt + WORTH_TELLING_MS) return false;
+    this.#heard.set(clientId, at);
+    return true;
+  }
+
   forget(clientId: string): boolean {
     return this.#sql.exec("DELETE FROM instances WHERE client_id = ?", clientId).rowsWritten > 0;
   }
@@ -121,6 +133,10 @@ export class Registry {
 
   isTokenRevoked(tokenId: string): boolean {
     return this.#sql.exec("SELECT 1 FROM revoked_tokens WHERE token_id = ?", tokenId).toArray().length > 0;
+  }
+
+  #withProof(instance: Instance): Instance {
+    return { ...instance, heardAt: Math.max(instance.heardAt, this.#heard.get(instance.clientId) ?? 0) };
   }
 
   #byClientId(clientId: string): Instance | undefined {

@@ -132,6 +132,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     } else if (!connected && isHere && this.#registry.returned(clientId, provenAt)) {
       this.#changed(clientId);
       await tunnel.refreshStatus(this.#owner);
+    } else if (isHere && this.#registry.heard(clientId, provenAt)) {
+      this.#changed(clientId);
     }
   }
 
