@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { findClaudecodeui } from "@ai-orchestrator/connector";
 import {
   claudecodeuiFolder,
   installClaudecodeui,
   startClaudecodeui,
   type Claudecodeui,
 } from "./claudecodeui.ts";
-import { findClaudecodeui } from "./find-claudecodeui.ts";
 import { freePort } from "./port.ts";
 
 export interface Demo {
@@ -26,8 +26,8 @@ export async function startDemo(options: {
 }): Promise<Demo> {
   const running = await findClaudecodeui();
   if (running !== undefined) {
-    options.report(`A claudecodeui runs here already, at ${running}: the demo uses it.`);
-    return { origin: running, environment: {}, stop: () => Promise.resolve() };
+    options.report(`A claudecodeui runs here already, at ${running.target}: the demo uses it.`);
+    return { origin: running.target, environment: {}, stop: () => Promise.resolve() };
   }
   const folder = claudecodeuiFolder();
   const installed = await installClaudecodeui({ folder, ...options });

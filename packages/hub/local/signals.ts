@@ -9,13 +9,23 @@ export interface EndRequest {
   release(): void;
 }
 
-/** Takes over the signals that ask a process to end, the closing of its terminal among them. */
+/** Milliseconds between two looks at whether npm is still there. */
+const LOOK_EVERY_MS = 500;
+
+/**
+ * Takes over the signals that ask a process to end, the closing of its terminal among them. npm does not pass on what
+ * ends it (only its shell gets SIGTERM), so the end of the parent is such a request too where npm has started this.
+ */
 export function waitForEndRequest(): EndRequest {
   const controller = new AbortController();
   const end = () => {
     controller.abort();
   };
   for (const name of SIGNALS) process.on(name, end);
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.env["npm_lifecycle_event"] !== undefined && process.ppid !== parent) end();
+  }, LOOK_EVERY_MS);
   return {
     signal: controller.signal,
     received: new Promise((resolve) => {
@@ -24,6 +34,7 @@ export function waitForEndRequest(): EndRequest {
       });
     }),
     release: () => {
+      clearInterval(timer);
       for (const name of SIGNALS) process.off(name, end);
     },
   };

@@ -1,11 +1,11 @@
 /** `npm start` and `npm run demo`: the hub on this machine, until Ctrl-C. */
 import { createInterface } from "node:readline";
+import { findClaudecodeui } from "@ai-orchestrator/connector";
 import { createLocalUser, createSignInLink, machineToken } from "./account.ts";
 import { keepAttached } from "./attach.ts";
 import { build } from "./build.ts";
 import { claudecodeuiCommand } from "./claudecodeui.ts";
 import { startDemo } from "./demo.ts";
-import { findClaudecodeui } from "./find-claudecodeui.ts";
 import { openHub, type Hub } from "./hub.ts";
 import { parsePort, requireFreePort } from "./port.ts";
 import { endLeftovers, findRunningHub, forgetRun, noteRun } from "./run-record.ts";
@@ -101,7 +101,7 @@ async function attach(run: Run, hub: Hub, demo: boolean): Promise<void> {
   if (started !== undefined) run.closing.push(() => started.stop());
   const attachment = await keepAttached({
     hub: hub.origin,
-    find: () => (started === undefined ? findClaudecodeui() : Promise.resolve(started.origin)),
+    find: async () => started?.origin ?? (await findClaudecodeui())?.target,
     token: () => machineToken(hub.db, run.folder),
     onLine: (line) => {
       say(`connector: ${line}`);

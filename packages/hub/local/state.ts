@@ -1,4 +1,12 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { randomSecret } from "../src/secrets.ts";
 import { repository } from "./paths.ts";
@@ -10,8 +18,21 @@ export function stateFolder(environment: NodeJS.ProcessEnv): string {
 
 /** Makes the folder, readable by its owner only; throws where that is impossible. */
 export function prepareStateFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  chmodSync(folder, 0o700);
+  try {
+    // Where the parent is there already, Node must not try it recursively: in /proc that never ends.
+    mkdirSync(folder, { recursive: !existsSync(path.dirname(folder)), mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST")
+      throw new Error(`The state folder ${folder} cannot be made (${code}).`, { cause: error });
+  }
+  try {
+    chmodSync(folder, 0o700);
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`The state folder ${folder} cannot be written to (${code}).`, { cause: error });
+  }
 }
 
 /** The secret that signs this hub's cookies; made at first use and kept. */
