@@ -54,6 +54,11 @@ export class RegistryWatch {
     } while (this.#again);
   }
 
+  #changed(): void {
+    if (this.#reading) this.#again = true;
+    else this.#lookIn(SETTLE_MS);
+  }
+
   #lookIn(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#lookInBackground(), ms);
@@ -70,7 +75,7 @@ export class RegistryWatch {
     if (this.#watched === folder) return false;
     this.#unwatch();
     try {
-      this.#watcher = watch(folder, { persistent: false }, () => this.#lookIn(SETTLE_MS));
+      this.#watcher = watch(folder, { persistent: false }, () => this.#changed());
       this.#watcher.on("error", () => this.#unwatch());
       this.#watched = folder;
       return true;

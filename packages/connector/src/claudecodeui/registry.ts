@@ -34,7 +34,7 @@ export interface RegistryEntry {
   state: "working" | "needs_permission" | "needs_answer" | "idle";
   /** When it entered `state`. */
   at: number;
-  /** True for a `claude` in a terminal. */
+  /** True for a `claude` a person runs by itself, in a terminal or a script; false for one inside a program, or unknown. */
   terminal: boolean;
   startedAt: number;
 }
@@ -81,27 +81,36 @@ export function startTicks(stat: string): string | undefined {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
 }
 
-async function readEntry(file: string, startOf: typeof processStart): Promise<RegistryEntry | undefined> {
-  const text = await readTextFile(file).catch(() => undefined);
+/** What one file of the registry says; undefined where it cannot be understood. */
+export function parseEntry(text: string | undefined): (RegistryEntry & RegisteredProcess) | undefined {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), EntrySchema), text);
-  if (!parsed.success || !(await isSameProcess(parsed.output, startOf))) return undefined;
+  if (!parsed.success) return undefined;
   const entry = parsed.output;
   return {
+    pid: entry.pid,
+    procStart: entry.procStart,
     claudeId: entry.sessionId,
     cwd: entry.cwd,
     title: entry.nameSource === "derived" ? undefined : entry.name,
     state: stateOf(entry),
     at: entry.statusUpdatedAt ?? entry.updatedAt ?? entry.startedAt,
-    terminal: entry.entrypoint === "cli",
+    terminal: entry.entrypoint !== "" && !/^sdk-(?:ts|py)$/.test(entry.entrypoint),
     startedAt: entry.startedAt,
   };
 }
 
+interface RegisteredProcess {
+  pid: number;
+  procStart: string | undefined;
+}
+
+async function readEntry(file: string, startOf: typeof processStart): Promise<RegistryEntry | undefined> {
+  const entry = parseEntry(await readTextFile(file).catch(() => undefined));
+  return entry && (await isSameProcess(entry, startOf)) ? entry : undefined;
+}
+
 /** A pid may belong to another process by now. Where starts cannot be compared, a living pid is the best there is. */
-async function isSameProcess(
-  entry: { pid: number; procStart?: string | undefined },
-  startOf: typeof processStart,
-) {
+async function isSameProcess(entry: RegisteredProcess, startOf: typeof processStart): Promise<boolean> {
   if (!isAlive(entry.pid)) return false;
   const start = entry.procStart === undefined ? undefined : await startOf(entry.pid);
   // Elsewhere than on Linux the registry's words for a start may differ from ours, so only numbers are compared.

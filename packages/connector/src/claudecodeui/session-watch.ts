@@ -111,7 +111,10 @@ export class SessionWatch {
 
   async #describe(id: string): Promise<void> {
     const details = await readDetails(this.#ask, id);
-    if (details) this.#observe([{ type: "described", id, title: details.title, project: details.project }]);
+    if (!details) return;
+    // A session that stood for itself until claudecodeui knew it.
+    if (details.id !== id) this.#observe([{ type: "alias", claudeId: id, id: details.id }]);
+    this.#observe([{ type: "described", id: details.id, title: details.title, project: details.project }]);
   }
 
   #pause(): number {

@@ -210,7 +210,8 @@ export class SessionTable {
   #settle(session: Session, at: number | undefined): void {
     const live = liveState(session);
     if (live) session.seen = false;
-    const next = live ?? { state: this.#restState(session), at: at ?? session.since };
+    const restingSince = session.entry?.state === "idle" ? session.entry.at : (at ?? session.since);
+    const next = live ?? { state: this.#restState(session), at: restingSince };
     if (next.state !== session.state) {
       session.state = next.state;
       session.since = next.at;
