@@ -46,6 +46,8 @@ export interface HubSocketOptions {
   ended(end: SocketEnd): void;
 }
 
+const LEAVE_TIMEOUT_MS = 500;
+
 export class HubSocket {
   readonly #options: HubSocketOptions;
   readonly #socket: WebSocket;
@@ -78,6 +80,8 @@ export class HubSocket {
     this.#connection?.lost("the connector was stopped");
     this.#end({ code: "disconnected", message: "stopped", stayAway: true });
     this.#socket.close(1000, "stopped");
+    // A hub that does not answer the close keeps nobody waiting.
+    setTimeout(() => this.#socket.terminate(), LEAVE_TIMEOUT_MS).unref();
   }
 
   #listen(): void {
