@@ -6,5 +6,9 @@ declare global {
     interface Env extends HubEnv {
       TEST_MIGRATIONS: D1Migration[];
     }
+    /** What makes `exports.default` of `cloudflare:workers` known: the Worker under test. */
+    interface GlobalProps {
+      mainModule: typeof import("../src/worker.ts");
+    }
   }
 }

@@ -4,7 +4,7 @@ import { Command, connectCommand } from "./command.tsx";
 export function TokenCommand({ hubOrigin, token }: { hubOrigin: string; token: string }) {
   return (
     <div class="token-command" id="new-token" role="status">
-      <p>Run this on the machine where Claude Code's web UI runs. The token in it is shown only now.</p>
+      <p>Run it where Claude Code's web UI runs. The token in it is shown only now.</p>
       <Command id="new-token-command" text={connectCommand(hubOrigin, token)} />
     </div>
   );

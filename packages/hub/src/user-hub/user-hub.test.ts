@@ -1,0 +1,273 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { expect, test, vi } from "vitest";
+import { ask, connected, HUB, signedIn, type Person } from "../../test/hub.ts";
+import type { Presence, TunnelRpc } from "../contracts.ts";
+import { routes } from "../routes.ts";
+import type { UserHub } from "./user-hub.ts";
+
+type Hub = DurableObjectStub<UserHub>;
+
+/** Lets a UserHub meet Tunnels that say what the test wants; returns the calls they got. */
+async function withTunnels(hub: Hub, presence: (label: string) => Presence): Promise<string[]> {
+  const calls: string[] = [];
+  const tunnel = (label: string): Partial<TunnelRpc> => ({
+    presence: () => Promise.resolve(presence(label)),
+    refreshStatus: () => Promise.resolve(void calls.push(`refresh ${label}`)),
+    disconnectToken: (owner, tokenId) =>
+      Promise.resolve(void calls.push(`disconnect ${label} ${owner} ${tokenId}`)),
+  });
+  await runInDurableObject(hub, (object) => {
+    Object.defineProperty(object, "env", { value: { ...env, TUNNEL: { getByName: tunnel } } });
+  });
+  return calls;
+}
+
+const here = (): Presence => ({ connected: true, provenAt: Date.now() });
+const away = (): Presence => ({ connected: false, provenAt: null });
+
+interface Page {
+  messages: string[];
+  closeCode: () => number | undefined;
+  send: (text: string) => void;
+}
+
+async function openPage(person: Person): Promise<Page> {
+  const response = await ask(routes.dashboardSocket, {
+    person,
+    headers: { upgrade: "websocket", origin: HUB },
+  });
+  const socket = response.webSocket;
+  if (socket === null) throw new Error(`No socket: ${response.status}`);
+  const messages: string[] = [];
+  let closeCode: number | undefined;
+  socket.addEventListener("message", (event) => {
+    messages.push(String(event.data));
+  });
+  socket.addEventListener("close", (event) => {
+    closeCode = event.code;
+  });
+  socket.accept();
+  await vi.waitFor(() => expect(messages.length).toBeGreaterThan(0));
+  return { messages, closeCode: () => closeCode, send: (text) => socket.send(text) };
+}
+
+/** A person with a hub of their own whose Tunnels are all here. */
+async function newPerson(name: string): Promise<{ person: Person; hub: Hub }> {
+  const person = await signedIn(name);
+  const hub = env.USER_HUB.getByName(name);
+  await withTunnels(hub, here);
+  return { person, hub };
+}
+
+const attribute = (html: string, name: string): string[] =>
+  [...html.matchAll(new RegExp(` ${name}="([^"]*)"`, "g"))].map(([, value = ""]) => value);
+
+async function states(hub: Hub): Promise<Record<string, string>> {
+  const list = await hub.list();
+  return Object.fromEntries(
+    list.map((item) => [item.clientId, item.connected ? item.status : "unreachable"]),
+  );
+}
+
+const working = (since: number) => ({
+  id: "s",
+  state: "working" as const,
+  since,
+  project: "/p",
+  title: "Fix it",
+});
+
+test("a page is told everything when it connects, and each change as the cards it touches", async () => {
+  const { person, hub } = await newPerson("changes");
+  await hub.instanceConnected(connected("one"));
+  const page = await openPage(person);
+  expect(attribute(page.messages[0] ?? "", "data-client-id")).toEqual(["one"]);
+
+  await hub.instanceConnected(connected("two"));
+  await vi.waitFor(() => expect(page.messages).toHaveLength(2));
+  expect(attribute(page.messages[1] ?? "", "data-client-id")).toEqual(["two"]);
+  expect(attribute(page.messages[1] ?? "", "hx-target")).toContain("#lane-quiet");
+
+  await hub.instanceStatus("one", { status: "busy", sessions: [working(1)], at: Date.now() });
+  await vi.waitFor(() => expect(page.messages).toHaveLength(3));
+  const change = page.messages[2] ?? "";
+  expect(attribute(change, "hx-target")).toContain("#card-one-abcdefghij");
+  expect(attribute(change, "data-lane")).toEqual(["working"]);
+  expect(attribute(change, "data-status")).toEqual(["busy"]);
+  expect(change).toContain("Fix it");
+});
+
+test("every open page is told", async () => {
+  const { person, hub } = await newPerson("two-pages");
+  const pages = [await openPage(person), await openPage(person)];
+  await hub.instanceConnected(connected("one"));
+  for (const page of pages) {
+    await vi.waitFor(() => expect(page.messages[1]).toContain(`data-client-id="one"`));
+  }
+});
+
+test("a burst becomes few messages, and the last word is in them", async () => {
+  const { person, hub } = await newPerson("burst");
+  await hub.instanceConnected(connected("one"));
+  const page = await openPage(person);
+  for (let index = 1; index <= 40; index++) {
+    const status = index % 2 === 0 ? "busy" : "active";
+    await hub.instanceStatus("one", { status, sessions: [], at: Date.now() });
+  }
+  await vi.waitFor(() => expect(attribute(page.messages.at(-1) ?? "", "data-status")).toEqual(["busy"]));
+  expect(page.messages.length).toBeLessThan(20);
+});
+
+test("a report that says nothing new is neither written nor sent", async () => {
+  const { person, hub } = await newPerson("same");
+  await hub.instanceConnected(connected("one", { status: "busy", sessions: [working(1)] }));
+  const page = await openPage(person);
+  const rowsWritten = (): Promise<number> =>
+    runInDurableObject(hub, async (object: UserHub, state) => {
+      const before = state.storage.sql.exec("SELECT total_changes() AS n").one()["n"] as number;
+      await object.instanceStatus("one", { status: "busy", sessions: [working(1)], at: Date.now() });
+      return (state.storage.sql.exec("SELECT total_changes() AS n").one()["n"] as number) - before;
+    });
+  expect(await rowsWritten()).toBe(0);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(page.messages).toHaveLength(1);
+});
+
+test("the end of a connection that was replaced is ignored, and so is an older connection", async () => {
+  const { hub } = await newPerson("replaced");
+  await hub.instanceConnected(connected("one", { connectedAt: 2000, status: "active" }));
+  await hub.instanceGone("one", 1000, "replaced", 3000);
+  expect(await states(hub)).toEqual({ one: "active" });
+  await hub.instanceConnected(connected("one", { connectedAt: 1000, status: "busy" }));
+  expect(await states(hub)).toEqual({ one: "active" });
+  await hub.instanceGone("one", 2000, "connection_lost", 3000);
+  expect(await states(hub)).toEqual({ one: "unreachable" });
+  await hub.instanceStatus("one", { status: "busy", sessions: [], at: 2500 });
+  expect(await states(hub)).toEqual({ one: "unreachable" });
+});
+
+test("what is remembered and the open pages outlive an eviction", async () => {
+  const { person, hub } = await newPerson("evicted");
+  await hub.instanceConnected(connected("one"));
+  const page = await openPage(person);
+  await evictDurableObject(hub);
+  await withTunnels(hub, here);
+  await hub.instanceStatus("one", { status: "busy", sessions: [], at: Date.now() });
+  await vi.waitFor(() => expect(attribute(page.messages[1] ?? "", "data-status")).toEqual(["busy"]));
+  expect(await states(hub)).toEqual({ one: "busy" });
+});
+
+test("a heartbeat of a page is answered by the platform, while the object is evicted too", async () => {
+  const { person, hub } = await newPerson("heartbeat");
+  const page = await openPage(person);
+  await evictDurableObject(hub);
+  page.send("ping");
+  await vi.waitFor(() => expect(page.messages[1]).toBe("pong"));
+});
+
+test("an instance whose Tunnel has lost it is unreachable as soon as somebody looks", async () => {
+  const person = await signedIn("crashed");
+  const hub = env.USER_HUB.getByName("crashed");
+  await withTunnels(hub, away);
+  await hub.instanceConnected(connected("one"));
+  const page = await openPage(person);
+  await vi.waitFor(() =>
+    expect(attribute(page.messages.at(-1) ?? "", "data-status")).toEqual(["unreachable"]),
+  );
+});
+
+test("an instance that was silent for longer than its heartbeats allow is unreachable", async () => {
+  const person = await signedIn("silent");
+  const hub = env.USER_HUB.getByName("silent");
+  await withTunnels(hub, () => ({ connected: true, provenAt: Date.now() - 80_000 }));
+  await hub.instanceConnected(connected("one", { connectedAt: Date.now() - 200_000 }));
+  const page = await openPage(person);
+  await vi.waitFor(() =>
+    expect(attribute(page.messages.at(-1) ?? "", "data-status")).toEqual(["unreachable"]),
+  );
+});
+
+test("an instance wrongly thought gone is back when somebody looks, and is asked for its status", async () => {
+  const hub = env.USER_HUB.getByName("returned");
+  const calls = await withTunnels(hub, here);
+  await hub.instanceConnected(connected("one", { connectedAt: Date.now() - 1000 }));
+  await hub.instanceGone("one", Date.now(), "connection_lost", Date.now() - 500);
+  await hub.list();
+  await vi.waitFor(() => expect(calls).toEqual(["refresh one-abcdefghij"]));
+  expect(await states(hub)).toEqual({ one: "idle" });
+});
+
+test("revoking a token closes what is connected with it, and what connects with it afterwards", async () => {
+  const hub = env.USER_HUB.getByName("revoking");
+  const calls = await withTunnels(hub, here);
+  await hub.instanceConnected(connected("one", { tokenId: "leaked" }));
+  await hub.instanceConnected(connected("two", { tokenId: "good" }));
+  await hub.tokenRevoked("leaked");
+  expect(calls).toEqual(["disconnect one-abcdefghij revoking leaked"]);
+  await hub.instanceConnected(connected("late", { tokenId: "leaked" }));
+  expect(calls).toContain("disconnect late-abcdefghij revoking leaked");
+});
+
+test("signing out closes the pages of that sign-in and no others", async () => {
+  const { person } = await newPerson("signs-out");
+  const other = await signedIn("signs-out");
+  const [page, otherPage] = [await openPage(person), await openPage(other)];
+  const response = await ask(routes.signOut, { method: "POST", person });
+  expect(response.status).toBe(303);
+  await vi.waitFor(() => expect(page.closeCode()).toBe(4401));
+  expect(otherPage.closeCode()).toBeUndefined();
+});
+
+test("a page whose sign-in has ended is closed when someone looks at it", async () => {
+  const { person } = await newPerson("expired");
+  const page = await openPage(person);
+  await env.DB.prepare("DELETE FROM sessions WHERE user_id = 'expired'").run();
+  page.send("look");
+  await vi.waitFor(() => expect(page.closeCode()).toBe(4401));
+});
+
+test("only an instance that is not connected can be forgotten", async () => {
+  const { person, hub } = await newPerson("forgets");
+  await hub.instanceConnected(connected("one", { connectedAt: 1000 }));
+  const page = await openPage(person);
+  expect(await hub.forget("one")).toBe(false);
+  await hub.instanceGone("one", 1000, "stopped", Date.now() + 1000);
+  expect(await hub.forget("one")).toBe(true);
+  await vi.waitFor(() => expect(page.messages.at(-1)).toContain(`hx-swap="delete"`));
+  expect(await hub.list()).toEqual([]);
+});
+
+test("what an instance says of itself is bounded and stripped of what cannot be seen", async () => {
+  const { hub } = await newPerson("hostile");
+  const metadata = { hostname: "a\u202eb\u0000c\n", project: "/p\u2066", platform: "linux" };
+  await hub.instanceConnected(connected("one", { metadata }));
+  expect(await hub.find("one")).toMatchObject({ hostname: "abc", project: "/p" });
+  const refused = [
+    connected("two", { label: "UPPER.case" }),
+    connected("two", { metadata: { ...metadata, hostname: "x".repeat(256) } }),
+    connected("two words"),
+    connected("two", { connectedAt: Number.NaN }),
+  ];
+  for (const instance of refused) {
+    await runInDurableObject(hub, (object: UserHub) =>
+      expect(object.instanceConnected(instance)).rejects.toThrow(),
+    );
+  }
+  expect(await hub.find("two")).toBeNull();
+});
+
+test("the registry forgets the longest gone when it is full", async () => {
+  const { hub } = await newPerson("many");
+  await runInDurableObject(hub, async (object: UserHub) => {
+    for (let index = 0; index < 505; index++) {
+      await object.instanceConnected(connected(`c${index}`, { connectedAt: 1000 + index }));
+      if (index < 10) await object.instanceGone(`c${index}`, 1000 + index, "stopped", 1000 + index);
+    }
+    const ids = object.list().map((instance) => instance.clientId);
+    expect(ids).toHaveLength(500);
+    expect(ids).not.toContain("c4");
+    expect(ids).toContain("c5");
+    expect(ids).toContain("c504");
+  });
+});

@@ -1,0 +1,63 @@
+/** What the hub's tests start from: people who are signed in, requests as a browser sends them, instances. */
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { app } from "../src/app.ts";
+import { signIn } from "../src/auth/session.ts";
+import type { InstanceConnected } from "../src/contracts.ts";
+import { upsertUser } from "../src/db/users.ts";
+
+export const HUB = env.HUB_ORIGIN;
+
+export interface Person {
+  userId: string;
+  /** `Cookie` of this person's browser. */
+  cookie: string;
+}
+
+/** Adds a person and signs their browser in. */
+export async function signedIn(userId: string): Promise<Person> {
+  await upsertUser(env.DB, { id: userId, login: userId, name: userId });
+  const setCookie = await signIn(new Request(HUB), env, userId);
+  return { userId, cookie: cookiePair(setCookie) };
+}
+
+/** `name=value` out of a `Set-Cookie`. */
+export function cookiePair(setCookie: string): string {
+  return setCookie.slice(0, setCookie.indexOf(";"));
+}
+
+export interface BrowserRequest {
+  method?: string;
+  person?: Person;
+  headers?: Record<string, string>;
+  body?: BodyInit;
+}
+
+/** Asks the hub as a browser on one of its own pages would; `headers` override what such a browser sends. */
+export async function ask(path: string, request: BrowserRequest = {}): Promise<Response> {
+  const { method = "GET", person, body } = request;
+  const headers = new Headers({ accept: "text/html", host: new URL(HUB).host });
+  if (person !== undefined) headers.set("cookie", person.cookie);
+  if (method !== "GET") headers.set("origin", HUB);
+  for (const [name, value] of Object.entries(request.headers ?? {})) {
+    if (value === "") headers.delete(name);
+    else headers.set(name, value);
+  }
+  const init: RequestInit = { method, headers, redirect: "manual", ...(body === undefined ? {} : { body }) };
+  return app.fetch(new Request(`${HUB}${path}`, init), env, createExecutionContext());
+}
+
+/** What a Tunnel tells of a new connection. */
+export function connected(clientId: string, more: Partial<InstanceConnected> = {}): InstanceConnected {
+  return {
+    clientId,
+    label: `${clientId}-abcdefghij`,
+    tokenId: "token-1",
+    software: { name: "connector", version: "0.1.0" },
+    metadata: { hostname: "laptop", project: `/home/ann/src/${clientId}`, platform: "linux" },
+    status: "idle",
+    sessions: [],
+    connectedAt: Date.now(),
+    ...more,
+  };
+}
