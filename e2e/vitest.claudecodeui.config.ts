@@ -5,6 +5,7 @@ export default defineConfig({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },
   test: {
+    globalSetup: "./global-setup.ts",
     environment: "node",
     include: ["claudecodeui/**/*.test.ts"],
     testTimeout: 60_000,

@@ -5,6 +5,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["source"] } },
   resolve: { conditions: ["source"] },
   test: {
+    globalSetup: "./global-setup.ts",
     include: ["**/*.test.ts"],
     exclude: [...configDefaults.exclude, "claudecodeui/**"],
     fileParallelism: false,

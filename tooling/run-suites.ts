@@ -1,9 +1,10 @@
 /**
  * Runs the named test suites one after the other, all of them even when one fails, and ends with one line of totals.
- * `node tooling/run-suites.ts check protocol …`; exits with 1 if anything failed.
+ * `node tooling/run-suites.ts check protocol …`; exits with 1 if anything failed. With `totals` alone it runs nothing and
+ * sums up what is noted since the notes were last removed: that is how `.ci/run` ends.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 
@@ -24,45 +25,57 @@ const suites: Record<string, { script: string } | { root: string; config?: strin
 };
 
 const repository = path.resolve(import.meta.dirname, "..");
-const results = path.join(repository, ".cache/tests");
-/** The two scripts of one CI run add to the same folder; `.ci/run` empties it and sums it up. */
-const totalsFile = (name: string) => path.join(results, `${name}.json`);
+/** Each suite's totals, and what vitest reports to make them from. */
+const notes = path.join(repository, ".cache/tests");
 
 process.exitCode = main(process.argv.slice(2));
 
 function main(names: string[]): number {
-  const unknown = names.filter((name) => !Object.hasOwn(suites, name));
+  const unknown = names.filter((name) => name !== "totals" && !Object.hasOwn(suites, name));
   if (names.length === 0 || unknown.length > 0) {
     console.error(
-      `Suites: ${Object.keys(suites).join(", ")}. Not known: ${unknown.join(", ") || "nothing asked for"}.`,
+      `Suites: ${Object.keys(suites).join(", ")}. Not known: ${unknown.join(", ") || "nothing"}.`,
     );
     return 1;
   }
-  mkdirSync(results, { recursive: true });
-  const totals: Totals = { passed: 0, failed: 0 };
-  for (const name of names) {
-    const outcome = runSuite(name);
-    totals.passed += outcome.passed;
-    totals.failed += outcome.failed;
-    if (outcome.failed > 0) console.error(`\n${name}: ${outcome.failed} failed\n`);
-  }
-  console.log(`${totals.passed} passed, ${totals.failed} failed`);
-  return totals.failed === 0 ? 0 : 1;
+  mkdirSync(notes, { recursive: true });
+  const all = names[0] === "totals" ? readdirSync(notes).filter(isNote).map(readNote) : names.map(runSuite);
+  const sum = (what: keyof Totals) => all.reduce((total, one) => total + one[what], 0);
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
+  return sum("failed") === 0 && all.length > 0 ? 0 : 1;
 }
 
+/** Runs one suite and notes what came of it. A script that fails counts as one failure. */
 function runSuite(name: string): Totals {
   const suite = suites[name];
   if (suite === undefined) return { passed: 0, failed: 1 };
-  if ("script" in suite) {
-    return { passed: 0, failed: run("npm", ["run", "--silent", suite.script]) === 0 ? 0 : 1 };
-  }
-  rmSync(totalsFile(name), { force: true });
+  const totals = "script" in suite ? runScript(suite.script) : runVitest(name, suite);
+  if (totals.failed > 0) console.error(`\n${name}: ${totals.failed} failed\n`);
+  writeFileSync(path.join(notes, `${name}.totals.json`), JSON.stringify(totals));
+  return totals;
+}
+
+function runScript(script: string): Totals {
+  return { passed: 0, failed: run("npm", ["run", "--silent", script]) === 0 ? 0 : 1 };
+}
+
+function runVitest(name: string, suite: { root: string; config?: string }): Totals {
+  const file = path.join(notes, `${name}.vitest.json`);
+  rmSync(file, { force: true });
   const config = suite.config === undefined ? [] : ["--config", path.join(suite.root, suite.config)];
-  const reports = ["--reporter=default", "--reporter=json", `--outputFile.json=${totalsFile(name)}`];
+  const reports = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
   const status = run("vitest", ["run", "--root", suite.root, ...config, ...reports]);
-  const totals = readTotals(totalsFile(name));
+  const totals = readReport(file);
   // A suite can fail without a failed test: a file that does not load, an error after the last test.
   return status !== 0 && totals.failed === 0 ? { ...totals, failed: 1 } : totals;
+}
+
+function isNote(file: string): boolean {
+  return file.endsWith(".totals.json");
+}
+
+function readNote(file: string): Totals {
+  return JSON.parse(readFileSync(path.join(notes, file), "utf8")) as Totals;
 }
 
 function run(command: string, args: string[]): number {
@@ -74,7 +87,7 @@ function run(command: string, args: string[]): number {
   return status ?? 1;
 }
 
-function readTotals(file: string): Totals {
+function readReport(file: string): Totals {
   try {
     const report = JSON.parse(readFileSync(file, "utf8")) as {
       numPassedTests: number;
@@ -82,6 +95,7 @@ function readTotals(file: string): Totals {
     };
     return { passed: report.numPassedTests, failed: report.numFailedTests };
   } catch {
+    // vitest did not come as far as writing it; its exit code tells.
     return { passed: 0, failed: 0 };
   }
 }

@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import { portHolder } from "./processes.ts";
 import { localOrigin } from "./hub.ts";
 
-export const DEFAULT_PORT = 8787;
+const DEFAULT_PORT = 8787;
 
 /** The port that `PORT` asks for; throws where it is none. */
 export function parsePort(text: string | undefined): number {
