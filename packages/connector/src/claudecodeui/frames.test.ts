@@ -93,8 +93,7 @@ test("nothing that passes can throw", () => {
   );
   fc.assert(
     fc.property(frames, (text) => {
-      readFromUpstream(text, 1);
-      readFromBrowser(text, socket, 1);
+      expect(() => [readFromUpstream(text, 1), readFromBrowser(text, socket, 1)]).not.toThrow();
     }),
   );
 });

@@ -74,6 +74,11 @@ test("what a killed process left behind is stale, and so is its number in anothe
   expect(await readRegistry(folder, startedAt100)).toEqual([]);
 });
 
+test("a process that has ended but was not collected yet does not count", async () => {
+  await write("1.json", entry());
+  expect(await readRegistry(folder, () => Promise.resolve(""))).toEqual([]);
+});
+
 test("where starts cannot be compared, a living process is enough", async () => {
   await write("1.json", entry({ procStart: undefined }));
   await write("2.json", entry({ procStart: "Thu Jan  1 00:00:00 1970" }));
@@ -84,6 +89,7 @@ test("where starts cannot be compared, a living process is enough", async () => 
 test("reads a start from a line in which the program's name holds brackets and spaces", () => {
   const rest = Array.from({ length: 40 }, (_, field) => String(field + 3));
   expect(startTicks(`12 (a) (b c) ${rest.join(" ")}`)).toBe("22");
+  expect(startTicks(`12 (Z S) ${["Z", ...rest.slice(1)].join(" ")}`)).toBe("");
 });
 
 test("tells this process's start, the same each time, and none of one that is not there", async () => {

@@ -58,7 +58,7 @@ export async function readRegistry(
 
 /**
  * When a process started, in the words its own system uses for it: clock ticks since boot on Linux, a date elsewhere.
- * Undefined where there is no such process or it cannot be told.
+ * Empty for one that has ended; undefined where there is none or it cannot be told.
  */
 export async function processStart(
   pid: number,
@@ -76,9 +76,13 @@ export async function processStart(
   }
 }
 
-/** Field 22 of `/proc/<pid>/stat`; the second field, the program's name, may itself hold spaces and brackets. */
+/**
+ * Field 22 of `/proc/<pid>/stat`, or "" for a process that has ended and only waits to be collected (field 3). The second
+ * field, the program's name, may itself hold spaces and brackets.
+ */
 export function startTicks(stat: string): string | undefined {
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" ? "" : fields[19];
 }
 
 /** What one file of the registry says; undefined where it cannot be understood. */
@@ -113,6 +117,7 @@ async function readEntry(file: string, startOf: typeof processStart): Promise<Re
 async function isSameProcess(entry: RegisteredProcess, startOf: typeof processStart): Promise<boolean> {
   if (!isAlive(entry.pid)) return false;
   const start = entry.procStart === undefined ? undefined : await startOf(entry.pid);
+  if (start === "") return false;
   // Elsewhere than on Linux the registry's words for a start may differ from ours, so only numbers are compared.
   if (start === undefined || entry.procStart === undefined || !/^\d+$/.test(start)) return true;
   return !/^\d+$/.test(entry.procStart) || start === entry.procStart;

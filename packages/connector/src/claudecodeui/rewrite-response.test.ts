@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import type { HeaderList, RequestParts } from "../adapter.ts";
 import { PLACEHOLDER_TOKEN } from "./placeholder.ts";
@@ -102,7 +103,7 @@ describe("where the script goes", () => {
     const body = script.exec(injectPlaceholder(""))?.[0] ?? "";
     const stored = new Map<string, string>();
     const localStorage = { setItem: (key: string, value: string) => stored.set(key, value) };
-    new Function("localStorage", body.slice("<script>".length, -"</script>".length))(localStorage);
+    runInNewContext(body.slice("<script>".length, -"</script>".length), { localStorage });
     expect([...stored]).toEqual([["auth-token", PLACEHOLDER_TOKEN]]);
   });
 });

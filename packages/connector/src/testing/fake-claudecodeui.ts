@@ -59,33 +59,36 @@ async function answer(
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
 }
 
-function handle(fake: FakeClaudecodeui, path: string, body: { username?: string; password?: string }) {
-  const { username = "", password = "" } = body;
-  switch (path) {
-    case "GET /health":
-      return ok({ status: "ok", installMode: "npm", version: "1.2.3" });
-    case "GET /api/auth/status":
-      return ok({ needsSetup: fake.user === undefined, isAuthenticated: false });
-    case "POST /api/auth/register":
-      if (fake.user) return { status: 403, json: {} };
-      fake.user = { username, password };
-      return ok({ success: true, token: issue(fake) });
-    case "POST /api/auth/login": {
-      const right = fake.user?.username === username && fake.user.password === password;
-      return right ? ok({ token: issue(fake) }) : { status: 401, json: {} };
-    }
-    case "POST /api/auth/refresh":
-      return ok({ token: issue(fake) });
-    case "POST /api/user/complete-onboarding":
-      fake.onboarded = true;
-      return ok({});
-    case "GET /api/auth/user":
-      return ok({ user: fake.user?.username });
-    case "GET /api/providers/sessions/running":
-      return ok({ data: { sessions: fake.running.map((sessionId) => ({ sessionId, startedAt: 1 })) } });
-    default:
-      return { status: 404, json: {} };
-  }
+type Handler = (fake: FakeClaudecodeui, body: { username?: string; password?: string }) => Answer;
+interface Answer {
+  status: number;
+  json: object;
+}
+
+const HANDLERS: Record<string, Handler> = {
+  "GET /health": () => ok({ status: "ok", installMode: "npm", version: "1.2.3" }),
+  "GET /api/auth/status": (fake) => ok({ needsSetup: fake.user === undefined, isAuthenticated: false }),
+  "POST /api/auth/register": (fake, { username = "", password = "" }) => {
+    if (fake.user) return { status: 403, json: {} };
+    fake.user = { username, password };
+    return ok({ success: true, token: issue(fake) });
+  },
+  "POST /api/auth/login": (fake, { username, password }) => {
+    const right = fake.user?.username === username && fake.user?.password === password;
+    return right ? ok({ token: issue(fake) }) : { status: 401, json: {} };
+  },
+  "POST /api/auth/refresh": (fake) => ok({ token: issue(fake) }),
+  "POST /api/user/complete-onboarding": (fake) => {
+    fake.onboarded = true;
+    return ok({});
+  },
+  "GET /api/auth/user": (fake) => ok({ user: fake.user?.username }),
+  "GET /api/providers/sessions/running": (fake) =>
+    ok({ data: { sessions: fake.running.map((sessionId) => ({ sessionId, startedAt: 1 })) } }),
+};
+
+function handle(fake: FakeClaudecodeui, path: string, body: Parameters<Handler>[1]): Answer {
+  return HANDLERS[path]?.(fake, body) ?? { status: 404, json: {} };
 }
 
 function isOpen(path: string): boolean {

@@ -1,0 +1,236 @@
+/** The command as people run it: started as a process, read on its terminal. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { CONNECTION_ERRORS, encodeControl } from "@ai-orchestrator/protocol";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { processStart } from "./claudecodeui/registry.ts";
+import { type FakeClaudecodeui, startFakeClaudecodeui } from "./testing/fake-claudecodeui.ts";
+import { type FakeHub, startFakeHub } from "./testing/fake-hub.ts";
+
+const TOKEN = "orch_canary_0123456789";
+const script = fileURLToPath(new URL("cli.ts", import.meta.url));
+
+let home: string;
+let hub: FakeHub;
+let application: FakeClaudecodeui;
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  home = await mkdtemp(path.join(tmpdir(), "cli-"));
+  hub = await startFakeHub();
+  application = await startFakeClaudecodeui();
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+  await Promise.all([hub.stop(), application.stop()]);
+  await rm(home, { recursive: true, force: true });
+});
+
+interface Run {
+  child: ChildProcess;
+  output: () => string;
+  /** Resolves when the terminal shows `text`. */
+  shows: (text: string | RegExp) => Promise<unknown>;
+  ended: Promise<number | null>;
+}
+
+function run(args: string[], env: NodeJS.ProcessEnv = {}): Run {
+  const child = spawn(process.execPath, ["--conditions=source", script, ...args], {
+    cwd: home,
+    env: {
+      PATH: process.env["PATH"],
+      HOME: home,
+      ORCHESTRATOR_URL: hub.url,
+      ORCHESTRATOR_TOKEN: TOKEN,
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.push(child);
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const shows = (text: string | RegExp) => vi.waitFor(() => expect(output).toMatch(text), { timeout: 8_000 });
+  return { child, output: () => output, shows, ended };
+}
+
+const connect = (...more: string[]) => run(["connect", "--target", application.target, ...more]);
+
+test("says what happens, a line for each thing, and ends in order", async () => {
+  const { child, shows, output, ended } = connect();
+  await shows("Connected: http://here.hub.localhost:1");
+  application.running = ["s"];
+  hub.socket?.send(encodeControl({ type: "command", command: "refresh_status" }));
+  await shows("Status: busy");
+  const port = new URL(hub.url).port;
+  await hub.stop();
+  await shows("Connection lost");
+  hub = await startFakeHub(Number(port));
+  await shows("Connected again: http://here.hub.localhost:1");
+  child.kill("SIGINT");
+  expect(await ended).toBe(0);
+  expect(
+    output()
+      .trim()
+      .split("\n")
+      // Whether an attempt falls into the pause is chance.
+      .filter((line) => !line.startsWith("No connection"))
+      .map((line) => line.replace(/\d+/g, "#")),
+  ).toEqual([
+    expect.stringMatching(/^Found claudecodeui #\.#\.# at http:/),
+    expect.stringMatching(/^Connecting to http:.* as .+-[\w#]{6,}$/),
+    expect.stringMatching(/^Note: claudecodeui had no user: registered/),
+    "Connected: http://here.hub.localhost:#",
+    "Status: busy",
+    expect.stringMatching(/^Connection lost: .*Trying again/),
+    "Connected again: http://here.hub.localhost:#",
+  ]);
+});
+
+test("tells the hub who it is, the same each time, and the token only in a header", async () => {
+  const first = connect("--name", "my-box", "--project", "/some/where");
+  await first.shows("Connected");
+  first.child.kill("SIGTERM");
+  expect(await first.ended).toBe(0);
+  const second = connect();
+  await second.shows("Connected");
+  expect(hub.authorizations).toEqual([`Bearer ${TOKEN}`, `Bearer ${TOKEN}`]);
+  const [one, two] = hub.received.filter((message) => message.type === "register");
+  expect(one?.metadata).toMatchObject({
+    hostname: "my-box",
+    project: "/some/where",
+    upstream: { name: "claudecodeui", version: "1.2.3" },
+  });
+  expect(two?.client_id).toBe(one?.client_id);
+  const kept = await readFile(
+    path.join(home, ".config/orchestrator", `client-id-${application.port}`),
+    "utf8",
+  );
+  expect(kept.trim()).toBe(one?.client_id);
+});
+
+test("no colour, no secret and no control characters where nobody looks", async () => {
+  const { child, shows, output, ended } = connect();
+  await shows("Connected");
+  hub.socket?.close(CONNECTION_ERRORS.going_away.close, "bye \u001B[31mred\u0007");
+  await shows("bye");
+  child.kill();
+  await ended;
+  // oxlint-disable-next-line no-control-regex -- that there are none is the point
+  expect(output()).not.toMatch(/[\u0000-\u0009\u000B-\u001F]/);
+  expect(output()).not.toContain(TOKEN);
+  expect(output()).not.toContain(application.user?.password ?? "no password");
+});
+
+test("a hub that says to stay away ends it, with a reason and a next step", async () => {
+  const { shows, output, ended } = connect();
+  await shows("Connected");
+  hub.socket?.close(CONNECTION_ERRORS.token_revoked.close, "this token was revoked");
+  expect(await ended).toBe(4);
+  expect(output()).toContain(
+    "Stopped by the hub: this token was revoked. Make a new token on the hub's page for tokens.",
+  );
+});
+
+test("finds a claudecodeui by itself, and says so where there is none", async () => {
+  const { ended, output } = run(["connect"], { HOME: path.join(home, "nobody") });
+  const code = await Promise.race([
+    ended,
+    new Promise((resolve) => setTimeout(() => resolve("runs"), 3_000)),
+  ]);
+  // One may really run on this machine; a connection to it is as good an answer.
+  expect(code).toBe(output().includes("Found claudecodeui") ? "runs" : 3);
+  expect(output()).toMatch(/Found claudecodeui|orchestrator connect -- <command>/);
+});
+
+test("waits for a target that does not answer yet", async () => {
+  const { port } = application;
+  await application.stop();
+  const { shows } = connect();
+  await shows(`Nothing answers at ${application.target} yet; waiting`);
+  application = await startFakeClaudecodeui(port);
+  await shows("Connected");
+  expect(hub.received[0]).toMatchObject({
+    type: "register",
+    metadata: { upstream: { name: "claudecodeui" } },
+  });
+});
+
+test.each<[string[], NodeJS.ProcessEnv, number, string]>([
+  [[], {}, 0, "orchestrator connect"],
+  [["--help"], {}, 0, "Exit codes"],
+  [["connect", "-h"], {}, 0, "ORCHESTRATOR_TOKEN"],
+  [["--version"], {}, 0, "0."],
+  [["conect"], {}, 2, 'Unknown command "conect"'],
+  [["connect", "cloudcli"], {}, 2, "after --"],
+  [["connect", "--"], {}, 2, "After -- stands the command"],
+  [["connect", "--port", "1"], {}, 2, "--port"],
+  [["connect", "--target", "http://10.0.0.1"], {}, 2, "on this machine"],
+  [["connect"], { ORCHESTRATOR_TOKEN: "" }, 2, "ORCHESTRATOR_TOKEN or --token: is missing"],
+  [["connect", "--url", "http://hub.example.com"], {}, 2, "must be https://"],
+])("orchestrator %j with %j exits with %i and says %s", async (args, env, code, text) => {
+  const { ended, output } = run(args, env);
+  expect(await ended).toBe(code);
+  expect(output()).toContain(text);
+  expect(output()).not.toContain(TOKEN);
+});
+
+/** A program that takes a moment to serve, prints, and keeps a child of its own. */
+const PROGRAM = `
+import { createServer } from "node:http";
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+writeFileSync("pids", process.pid + " " + child.pid);
+console.log("hello", process.env.ORCHESTRATOR_TOKEN ?? "no token");
+const port = Number(process.env.SERVER_PORT);
+setTimeout(() => createServer((q, s) => s.end(JSON.stringify({ status: "ok", installMode: "npm", version: "7" }))).listen(port, "127.0.0.1"), 200);
+process.on("SIGINT", () => process.exit(5));
+process.on("SIGUSR2", () => process.exit(6));
+`;
+
+/** Waits until none of them runs any more. */
+function gone(pids: number[]) {
+  return vi.waitFor(async () =>
+    expect((await Promise.all(pids.map((pid) => processStart(pid)))).join("")).toBe(""),
+  );
+}
+
+async function start(port: number) {
+  await writeFile(path.join(home, "program.mjs"), PROGRAM);
+  const started = run(["connect", "--", process.execPath, "program.mjs"], { SERVER_PORT: String(port) });
+  await started.shows("Connected");
+  const pids = (await readFile(path.join(home, "pids"), "utf8")).split(" ").map(Number);
+  return { ...started, pids };
+}
+
+test("starts a program, connects it, and ends all of it on Ctrl-C with its exit code", async () => {
+  const { port } = application;
+  await application.stop();
+  const { child, output, ended, pids } = await start(port);
+  expect(output()).toContain("node | hello no token");
+  for (const pid of pids) expect(await processStart(pid)).toMatch(/./);
+  child.kill("SIGINT");
+  expect(await ended).toBe(5);
+  await gone(pids);
+});
+
+test("ends when the program ends, with its exit code, and leaves nothing of it behind", async () => {
+  const { port } = application;
+  await application.stop();
+  const { output, ended, pids } = await start(port);
+  process.kill(pids[0] ?? 0, "SIGUSR2");
+  expect(await ended).toBe(6);
+  expect(output()).toContain("node ended with code 6");
+  await gone(pids);
+});
+
+test("a program that cannot be started is said", async () => {
+  const { ended, output } = run(["connect", "--", "no-such-program"], { SERVER_PORT: "1" });
+  expect(await ended).toBe(127);
+  expect(output()).toContain("Could not start no-such-program");
+});
