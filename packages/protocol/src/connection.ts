@@ -1,11 +1,12 @@
 /** All streams of one connection, either end. The owner moves messages; this decides what they mean. */
-import { ConnectionError, STREAM_ERRORS, StreamError, type StreamErrorCode } from "./errors.ts";
+import { asStreamError, ConnectionError, describeThrown, STREAM_ERRORS, StreamError } from "./errors.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { FrameFlag, FrameType, readFrames, type Frame, type FrameVisitor } from "./frames.ts";
 import { decodeRequestHead, encodeRequestHead, type HeaderText, type RequestHead } from "./header-block.ts";
 import type { PeerLimits } from "./limits.ts";
 import { encodeCode } from "./reason.ts";
-import { Stream, type StreamHandler, type StreamLink, type StreamState } from "./stream.ts";
+import type { StreamHandler } from "./stream-handler.ts";
+import { Stream, type StreamLink, type StreamState } from "./stream.ts";
 
 export interface ConnectionOptions {
   role: "hub" | "connector";
@@ -14,13 +15,15 @@ export interface ConnectionOptions {
   /** What this end takes, and what the peer takes. */
   local: PeerLimits;
   remote: PeerLimits;
-  /** Sends one binary message; owns it. */
+  /** Sends one binary message; owns it. Throwing means that the connection is gone. */
   send: (message: Uint8Array<ArrayBuffer>) => void;
   /** Calls back at the end of this turn of the event loop; default: a microtask. */
   schedule?: ((flush: () => void) => void) | undefined;
   /** Connector only: a new stream. Set `stream.handler` before returning; `ended` if the request has no body. */
   request?: (stream: Stream, head: RequestHead, ended: boolean) => void;
 }
+
+const MAX_STREAM_ID = 0xffff_ffff;
 
 export class Connection implements StreamLink, FrameVisitor {
   readonly role: "hub" | "connector";
@@ -29,16 +32,22 @@ export class Connection implements StreamLink, FrameVisitor {
   readonly #writer: FrameWriter;
   readonly #streams = new Map<number, Stream>();
   #lastId = 0;
+  #isLost = false;
 
   constructor(options: ConnectionOptions) {
     this.role = options.role;
     this.text = options.text;
     this.#options = options;
-    this.#writer = new FrameWriter(options.send, options.schedule);
+    this.#writer = new FrameWriter((message) => this.#send(message), options.schedule);
   }
 
   get streamCount(): number {
     return this.#streams.size;
+  }
+
+  /** The ids of the streams that are open. */
+  get streamIds(): Iterable<number> {
+    return this.#streams.keys();
   }
 
   /** The highest stream id so far. */
@@ -51,8 +60,13 @@ export class Connection implements StreamLink, FrameVisitor {
     this.#lastId = Math.max(this.#lastId, lastId);
   }
 
-  /** Hub only: opens a stream. Throws `StreamError`: `refused_stream` at the peer's limit, or as `encodeRequestHead`. */
+  /**
+   * Hub only: opens a stream. Throws `StreamError`: `refused_stream` at the peer's limit, `connection_lost` after `lost`, or
+   * as `encodeRequestHead`.
+   */
   open(head: RequestHead, handler: StreamHandler, end: boolean): Stream {
+    if (this.#isLost) throw new StreamError("connection_lost");
+    if (this.#lastId >= MAX_STREAM_ID) throw new StreamError("refused_stream", "no stream ids are left");
     if (this.#streams.size >= this.#options.remote.max_streams) {
       throw new StreamError("refused_stream", "too many streams are open");
     }
@@ -73,16 +87,20 @@ export class Connection implements StreamLink, FrameVisitor {
 
   /** Takes a binary message. Returns the error that must end the connection, if it does. */
   receive(message: Uint8Array): ConnectionError | undefined {
+    if (this.#isLost) return undefined;
     try {
       readFrames(message, this);
       return undefined;
     } catch (error) {
-      return error instanceof ConnectionError ? error : new ConnectionError("internal_error", String(error));
+      return error instanceof ConnectionError
+        ? error
+        : new ConnectionError("internal_error", describeThrown(error));
     }
   }
 
-  /** The connection is gone: every stream ends with `connection_lost`. */
+  /** The connection is gone: every stream ends with `connection_lost`, and nothing is sent or taken any more. */
   lost(message = "the connection to the instance was lost"): void {
+    this.#isLost = true;
     for (const stream of this.#streams.values()) {
       stream.abandon(new StreamError("connection_lost", message));
     }
@@ -107,25 +125,33 @@ export class Connection implements StreamLink, FrameVisitor {
     if (frame.type === FrameType.REQUEST) this.#onRequest(frame);
   }
 
-  malformed(streamId: number, why: string): void {
-    this.#streams.get(streamId)?.fail(new StreamError("protocol_error", why));
+  malformed({ type, streamId }: Pick<Frame, "type" | "streamId">, why: string): void {
+    const failure = new StreamError("protocol_error", why);
+    const stream = this.#streams.get(streamId);
+    if (stream) return stream.fail(failure);
+    if (type !== FrameType.REQUEST) return;
+    if (this.role === "connector") this.skipIds(streamId);
+    this.#refuse(streamId, failure);
   }
 
   #onRequest(frame: Frame): void {
     const { streamId } = frame;
-    if (this.role === "hub" || streamId <= this.#lastId) return this.#refuse(streamId, "protocol_error");
+    if (this.role === "hub" || streamId <= this.#lastId)
+      return this.#refuse(streamId, new StreamError("protocol_error", "not a new stream"));
     this.#lastId = streamId;
     if (this.#streams.size >= this.#options.local.max_streams)
-      return this.#refuse(streamId, "refused_stream");
+      return this.#refuse(streamId, new StreamError("refused_stream", "too many streams are open"));
     try {
       const head = decodeRequestHead(frame.payload, this.text);
       const ended = (frame.flags & FrameFlag.END) !== 0;
+      if (ended && head.kind === "websocket")
+        throw new StreamError("protocol_error", "a WebSocket cannot begin with its end");
       const stream = this.#add(streamId, head.kind);
       this.#options.request?.(stream, head, ended);
       if (ended) stream.receive({ ...frame, type: FrameType.DATA, payload: new Uint8Array(0) });
     } catch (error) {
-      const failure = error instanceof StreamError ? error : new StreamError("internal_error", String(error));
-      this.#refuse(streamId, failure.code);
+      const failure = asStreamError(error);
+      this.#refuse(streamId, failure);
       this.#streams.get(streamId)?.abandon(failure);
     }
   }
@@ -138,8 +164,17 @@ export class Connection implements StreamLink, FrameVisitor {
     return stream;
   }
 
-  #refuse(streamId: number, code: StreamErrorCode): void {
-    const payload = encodeCode(STREAM_ERRORS[code], "");
+  #send(message: Uint8Array<ArrayBuffer>): void {
+    if (this.#isLost) return;
+    try {
+      this.#options.send(message);
+    } catch (error) {
+      this.lost(`sending failed: ${describeThrown(error)}`);
+    }
+  }
+
+  #refuse(streamId: number, { code, message }: StreamError): void {
+    const payload = encodeCode(STREAM_ERRORS[code], message);
     this.write({ type: FrameType.RESET, flags: 0, streamId, payload });
   }
 }

@@ -113,7 +113,7 @@ function parseControl<T>(
   known: ReadonlySet<string>,
   schema: v.GenericSchema<unknown, T>,
 ): T | null {
-  if (data.length > LIMITS.controlBytes) {
+  if (utf8Length(data) > LIMITS.controlBytes) {
     throw new ConnectionError("message_too_big", `control message over ${LIMITS.controlBytes} bytes`);
   }
   const value = parseJson(data);
@@ -125,6 +125,11 @@ function parseControl<T>(
   const issue = parsed.issues[0];
   const where = v.getDotPath(issue) ?? "message";
   throw new ConnectionError("bad_message", `${type.slice(0, 32)}: ${where}: ${issue.message}`.slice(0, 300));
+}
+
+/** Bytes on the wire; a text over the limit is not measured any further. */
+function utf8Length(data: string): number {
+  return data.length > LIMITS.controlBytes ? data.length : new TextEncoder().encode(data).byteLength;
 }
 
 function parseJson(data: string): unknown {

@@ -41,6 +41,20 @@ export class StreamError extends Error {
   }
 }
 
+/** Whatever was thrown, as a `StreamError`; what is not one is an `internal_error`. Never throws itself. */
+export function asStreamError(error: unknown): StreamError {
+  return error instanceof StreamError ? error : new StreamError("internal_error", describeThrown(error));
+}
+
+/** Some text for anything that was thrown, objects that cannot be turned into text included. */
+export function describeThrown(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return "something that has no text was thrown";
+  }
+}
+
 /**
  * Why the whole connection ended: the WebSocket close code, and what the connector does then.
  * `retry`: dial again with backoff. `stay_away`: do not dial until a person asks.

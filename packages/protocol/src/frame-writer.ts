@@ -22,8 +22,11 @@ export class FrameWriter {
     this.#schedule = schedule;
   }
 
-  /** Takes over the payload: it must not change until the end of the turn. */
+  /** Takes over the payload: it must not change until the end of the turn. Payloads over the limit are a RangeError. */
   write(frame: Frame): void {
+    // Found here, it is its writer's alone; found by `encodeFrames`, it would cost everyone's frames of this turn.
+    if (frame.payload.byteLength > LIMITS.framePayloadBytes)
+      throw new RangeError("frame payload over the limit");
     const size = FRAME_HEADER_BYTES + frame.payload.byteLength;
     if (this.#bytes + size > LIMITS.messageBytes) this.flush();
     this.#frames.push(frame);

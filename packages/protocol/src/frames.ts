@@ -18,10 +18,10 @@ export interface Frame {
   payload: Uint8Array;
 }
 
-/** What a reader is told, in order: each whole frame, or that a stream's frame was malformed. */
+/** What a reader is told, in order: each whole frame, or that a frame of this type and stream was malformed. */
 export interface FrameVisitor {
   frame(frame: Frame): void;
-  malformed(streamId: number, why: string): void;
+  malformed(frame: Pick<Frame, "type" | "streamId">, why: string): void;
 }
 
 /** Writes frames one after another into one new message. Payloads over the limit are a RangeError. */
@@ -58,13 +58,16 @@ export function readFrames(message: Uint8Array, visitor: FrameVisitor): void {
     const first = view.getUint32(offset);
     const streamId = view.getUint32(offset + 4);
     if (streamId === 0) throw new ConnectionError("bad_message", "frame for stream 0");
+    const type = first >>> 28;
     const start = offset + FRAME_HEADER_BYTES;
     const end = start + (first & 0xff_ffff);
-    if (end > message.byteLength) return visitor.malformed(streamId, "frame longer than its message");
-    if (end - start > LIMITS.framePayloadBytes) visitor.malformed(streamId, "frame payload over the limit");
+    if (end > message.byteLength)
+      return visitor.malformed({ type, streamId }, "frame longer than its message");
+    if (end - start > LIMITS.framePayloadBytes)
+      visitor.malformed({ type, streamId }, "frame payload over the limit");
     else {
       const payload = message.subarray(start, end);
-      visitor.frame({ type: first >>> 28, flags: (first >>> 24) & 15, streamId, payload });
+      visitor.frame({ type, flags: (first >>> 24) & 15, streamId, payload });
     }
     offset = end;
   }

@@ -75,7 +75,8 @@ function checked(value: string, pattern: RegExp, what: string): string {
 }
 
 function checkedStatus(status: number): number {
-  if (status !== 101 && (status < 200 || status > 599)) throw malformed("status");
+  const isFinal = Number.isInteger(status) && status >= 200 && status <= 599;
+  if (!isFinal && status !== 101) throw malformed("status");
   return status;
 }
 

@@ -7,5 +7,6 @@ export * from "./frames.ts";
 export * from "./header-block.ts";
 export * from "./message-stream.ts";
 export * from "./reason.ts";
+export * from "./stream-handler.ts";
 export * from "./stream.ts";
 export * from "./window.ts";

@@ -3,6 +3,9 @@ import { StreamError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import type { Stream } from "./stream.ts";
 
+/** What a message that waits costs beside its bytes, so that a flood of empty ones fills a queue too. */
+const MESSAGE_OVERHEAD_BYTES = 256;
+
 interface Waiting {
   data: Uint8Array;
   text: boolean;
@@ -22,7 +25,7 @@ export class MessageSender {
     this.#maxQueueBytes = maxQueueBytes;
   }
 
-  /** Bytes that wait for credit. */
+  /** Bytes of memory that wait for credit: the messages' own and what each costs beside them. 0: nothing waits. */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
@@ -31,7 +34,7 @@ export class MessageSender {
   send(data: Uint8Array, text: boolean): void {
     if (this.#closing) return;
     this.#queue.push({ data, text });
-    this.#queuedBytes += data.byteLength;
+    this.#queuedBytes += data.byteLength + MESSAGE_OVERHEAD_BYTES;
     this.drain();
     if (this.#queuedBytes > this.#maxQueueBytes) {
       this.#stream.fail(new StreamError("stalled", "the other side does not keep up"));
@@ -54,8 +57,12 @@ export class MessageSender {
       const more = size < first.data.byteLength;
       this.#stream.writeMessageFrame(first.data.subarray(0, size), { text: first.text, more });
       this.#queuedBytes -= size;
-      if (more) first.data = first.data.subarray(size);
-      else this.#queue.shift();
+      if (more) {
+        first.data = first.data.subarray(size);
+        continue;
+      }
+      this.#queue.shift();
+      this.#queuedBytes -= MESSAGE_OVERHEAD_BYTES;
     }
     if (this.#closing) this.#stream.close(this.#closing.code, this.#closing.reason);
   }
@@ -69,8 +76,10 @@ export class MessageReceiver {
   readonly #stream: Stream;
   readonly #maxBytes: number;
   readonly #deliver: (message: Uint8Array<ArrayBuffer>, text: boolean, bytes: number) => void;
-  #parts: Uint8Array<ArrayBuffer>[] = [];
+  /** The unfinished message. One growing piece: a list of parts would let a peer multiply memory with tiny frames. */
+  #buffer = new Uint8Array(0);
   #bytes = 0;
+  #isPartial = false;
   #text = false;
 
   constructor(
@@ -85,31 +94,31 @@ export class MessageReceiver {
 
   /** True while a message is incomplete. */
   get isPartial(): boolean {
-    return this.#parts.length > 0;
+    return this.#isPartial;
   }
 
   /** Takes a DATA frame. Throws `StreamError` `too_large`. */
   data(payload: Uint8Array, text: boolean, more: boolean): void {
-    if (this.#parts.length === 0) this.#text = text;
-    this.#bytes += payload.byteLength;
-    if (this.#bytes > this.#maxBytes) throw new StreamError("too_large", "WebSocket message over the limit");
-    this.#parts.push(payload.slice());
+    if (!this.#isPartial) this.#text = text;
+    const bytes = this.#bytes + payload.byteLength;
+    if (bytes > this.#maxBytes) throw new StreamError("too_large", "WebSocket message over the limit");
+    this.#append(payload, bytes);
+    this.#isPartial = more;
     if (more) return this.#stream.consume(payload.byteLength);
-    const message = concat(this.#parts, this.#bytes);
-    this.#parts = [];
+    const message = this.#buffer.subarray(0, bytes);
+    this.#buffer = new Uint8Array(0);
     this.#bytes = 0;
     this.#deliver(message, this.#text, payload.byteLength);
   }
-}
 
-function concat(parts: Uint8Array<ArrayBuffer>[], bytes: number): Uint8Array<ArrayBuffer> {
-  const [only] = parts;
-  if (only && parts.length === 1) return only;
-  const whole = new Uint8Array(bytes);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
+  #append(payload: Uint8Array, bytes: number): void {
+    if (bytes > this.#buffer.byteLength) {
+      const doubled = Math.min(2 * this.#buffer.byteLength, this.#maxBytes);
+      const grown = new Uint8Array(Math.max(bytes, doubled));
+      grown.set(this.#buffer.subarray(0, this.#bytes));
+      this.#buffer = grown;
+    }
+    this.#buffer.set(payload, this.#bytes);
+    this.#bytes = bytes;
   }
-  return whole;
 }

@@ -2,7 +2,7 @@
 import { StreamError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 /** Writes a code and as much of the reason as the limit allows, cut between characters. */
 export function encodeCode(code: number, reason: string): Uint8Array {
@@ -14,13 +14,16 @@ export function encodeCode(code: number, reason: string): Uint8Array {
   return payload;
 }
 
-/** Reads a code and its reason; throws `StreamError` when the payload is too short or too long. */
+/**
+ * Reads a code and its reason; throws `StreamError` when the payload is too short or too long. What is not UTF-8 is
+ * replaced, and the reason again fits the limit.
+ */
 export function decodeCode(payload: Uint8Array): { code: number; reason: string } {
   const [high, low] = payload;
   if (high === undefined || low === undefined || payload.byteLength > 2 + LIMITS.reasonBytes) {
     throw new StreamError("protocol_error", "malformed code and reason");
   }
-  return { code: (high << 8) | low, reason: decoder.decode(payload.subarray(2)) };
+  return { code: (high << 8) | low, reason: truncateReason(decoder.decode(payload.subarray(2))) };
 }
 
 /** The longest prefix of `reason` that fits a WebSocket close frame (123 bytes of UTF-8). */

@@ -23,7 +23,8 @@ export const ClaudeSessionSchema = v.object({
   title: v.optional(shortText(300)),
   project: shortText(4096),
   state: v.picklist(SESSION_STATES),
-  since: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  /** Up to what a `Date` can hold. */
+  since: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8_640_000_000_000_000)),
 });
 export type ClaudeSession = v.InferOutput<typeof ClaudeSessionSchema>;
 

@@ -1,5 +1,11 @@
 /** One stream, either end: its state, its two windows, and which frames are legal now. SPEC.md sections 4 and 5. */
-import { STREAM_ERRORS, StreamError, streamErrorName, type StreamErrorCode } from "./errors.ts";
+import {
+  asStreamError,
+  STREAM_ERRORS,
+  StreamError,
+  streamErrorName,
+  type StreamErrorCode,
+} from "./errors.ts";
 import { FrameFlag, FrameType, type Frame } from "./frames.ts";
 import {
   decodeResponseHead,
@@ -10,25 +16,8 @@ import {
 } from "./header-block.ts";
 import { LIMITS } from "./limits.ts";
 import { decodeCode, encodeCode } from "./reason.ts";
+import type { StreamHandler } from "./stream-handler.ts";
 import { ReceiveWindow, SendWindow, type ReceiveWindowState } from "./window.ts";
-
-/**
- * What the owner of a stream is told. After `end` and `close` nothing more comes from the peer; after `reset` the stream is
- * over. What arrives in `data` must be given back with `Stream.consume` once it has been used, or the peer stops sending.
- */
-export interface StreamHandler {
-  /** Hub only: the head of the answer. */
-  response?(head: ResponseHead): void;
-  /** A view into the message: copy it to keep it. `text` and `more` mean something on WebSockets only. */
-  data(payload: Uint8Array, text: boolean, more: boolean): void;
-  /** The peer's half of an HTTP exchange ended. */
-  end(): void;
-  /** The peer's half of a WebSocket ended. */
-  close?(code: number, reason: string): void;
-  reset(error: StreamError): void;
-  /** Credit came back. */
-  writable(): void;
-}
 
 /** What a WebSocket stream needs to live on after its owner was out of memory: five numbers. */
 export interface StreamState {
@@ -155,9 +144,11 @@ export class Stream {
     this.#endLocal();
   }
 
-  /** Says that received bytes were used; gives their credit back in steps. */
+  /** Says that received bytes were used; gives their credit back in steps. Saying it twice costs the stream. */
   consume(bytes: number): void {
     if (this.#over) return;
+    if (bytes > this.held)
+      return this.fail(new StreamError("internal_error", "more was consumed than received"));
     const credit = this.#receive.consume(bytes);
     if (credit === 0 || this.#remoteEnded) return;
     const payload = new Uint8Array(4);
@@ -176,7 +167,7 @@ export class Stream {
   abandon(error: StreamError): void {
     if (this.#over) return;
     this.#release();
-    this.handler?.reset(error);
+    this.#tellReset(error);
   }
 
   /** Takes a frame from the peer. Whatever is wrong with it, or with the handler, ends in a reset of this stream. */
@@ -184,7 +175,7 @@ export class Stream {
     try {
       this.#dispatch(frame);
     } catch (error) {
-      this.fail(error instanceof StreamError ? error : new StreamError("internal_error", String(error)));
+      this.fail(asStreamError(error));
     }
   }
 
@@ -192,7 +183,7 @@ export class Stream {
   fail(error: StreamError): void {
     if (this.#over) return;
     this.reset(error.code, error.message);
-    this.handler?.reset(error);
+    this.#tellReset(error);
   }
 
   #dispatch(frame: Frame): void {
@@ -219,16 +210,16 @@ export class Stream {
   #onResponse(frame: Frame): void {
     if (this.#link.role !== "hub" || this.#status !== undefined) throw misplaced("RESPONSE");
     const head = decodeResponseHead(frame.payload, this.#link.text);
-    if (head.status === 101 && this.kind !== "websocket") throw misplaced("status 101");
+    const ends = (frame.flags & FrameFlag.END) !== 0;
+    if (head.status === 101 && (this.kind !== "websocket" || ends)) throw misplaced("status 101");
     this.#status = head.status;
     if (this.kind === "websocket" && head.status !== 101) this.#localEnded = true;
     this.handler?.response?.(head);
-    if ((frame.flags & FrameFlag.END) !== 0) this.#endRemote();
+    if (ends && !this.#over) this.#endRemote();
   }
 
   #onData(frame: Frame): void {
-    if (this.#remoteEnded || (this.#link.role === "hub" && this.#status === undefined))
-      throw misplaced("DATA");
+    if (this.#remoteEnded || !this.#mayReceiveData()) throw misplaced("DATA");
     const ends = (frame.flags & FrameFlag.END) !== 0;
     if (ends && this.#status === 101) throw misplaced("END");
     this.#receive.receive(frame.payload.byteLength);
@@ -237,6 +228,12 @@ export class Stream {
       this.handler?.data(frame.payload, text, (frame.flags & FrameFlag.MORE) !== 0);
     }
     if (ends && !this.#over) this.#endRemote();
+  }
+
+  /** An answer's body follows its head; a WebSocket's messages follow 101; only a request's body may come at once. */
+  #mayReceiveData(): boolean {
+    if (this.#link.role === "hub") return this.#status !== undefined;
+    return this.kind === "http" || this.#status === 101;
   }
 
   #onWindow(payload: Uint8Array): void {
@@ -260,6 +257,15 @@ export class Stream {
 
   #frame(type: FrameType, flags: number, payload: Uint8Array): void {
     this.#link.write({ type, flags, streamId: this.id, payload });
+  }
+
+  /** The stream is over already: an owner that fails at hearing so costs nothing more, least of all other streams. */
+  #tellReset(error: StreamError): void {
+    try {
+      this.handler?.reset(error);
+    } catch {
+      return;
+    }
   }
 
   #endLocal(): void {

@@ -1,0 +1,204 @@
+/**
+ * Wrote the vectors beside it, once, with the second codec of `src/testing`. They are frozen: a changed vector is a changed
+ * protocol. `npm run vectors -w packages/protocol` writes them again; `git diff` must then be empty, except for new ones.
+ */
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import {
+  naiveCodePayload,
+  naiveFrame,
+  naiveRequestPayload,
+  naiveResponsePayload,
+  toHex,
+  type NaiveRequest,
+  type NaiveResponse,
+} from "../src/testing/naive-codec.ts";
+import type { FrameVector, MalformedVector, Piece } from "../src/testing/vectors.ts";
+
+const [END, TEXT, MORE] = [1, 2, 4];
+const FLAGS = { END, TEXT, MORE } as const;
+type FlagName = keyof typeof FLAGS;
+
+interface Made {
+  pieces: Piece[];
+  frame: FrameVector["frames"][number];
+}
+
+function bits(flags: FlagName[]): number {
+  return flags.reduce((sum, flag) => sum + FLAGS[flag], 0);
+}
+
+function request(stream: number, head: NaiveRequest, flags: FlagName[] = []): Made {
+  const bytes = naiveFrame(1, bits(flags), stream, naiveRequestPayload(head, "latin1"));
+  return { pieces: [toHex(bytes)], frame: { type: "REQUEST", flags, stream, head } };
+}
+
+function response(stream: number, head: NaiveResponse, flags: FlagName[] = []): Made {
+  const bytes = naiveFrame(2, bits(flags), stream, naiveResponsePayload(head, "latin1"));
+  return { pieces: [toHex(bytes)], frame: { type: "RESPONSE", flags, stream, head } };
+}
+
+function data(stream: number, payload: Piece, flags: FlagName[] = []): Made {
+  const size = typeof payload === "string" ? payload.length / 2 : (payload.repeat.length / 2) * payload.times;
+  const header = naiveFrame(3, bits(flags), stream, []);
+  header.splice(1, 3, size >> 16, (size >> 8) & 255, size & 255);
+  return { pieces: [toHex(header), payload], frame: { type: "DATA", flags, stream, payload } };
+}
+
+function window(stream: number, credit: number): Made {
+  const payload = [credit / 2 ** 24, credit / 2 ** 16, credit / 256, credit].map((part) => Math.floor(part) % 256);
+  return { pieces: [toHex(naiveFrame(4, 0, stream, payload))], frame: { type: "WINDOW", flags: [], stream, credit } };
+}
+
+function reset(stream: number, code: number, reason: string): Made {
+  const bytes = naiveFrame(5, 0, stream, naiveCodePayload(code, reason));
+  return { pieces: [toHex(bytes)], frame: { type: "RESET", flags: [], stream, code, reason } };
+}
+
+function close(stream: number, code: number, reason: string): Made {
+  const bytes = naiveFrame(6, 0, stream, naiveCodePayload(code, reason));
+  return { pieces: [toHex(bytes)], frame: { type: "CLOSE", flags: [], stream, code, reason } };
+}
+
+function vector(name: string, ...made: Made[]): FrameVector {
+  return { name, message: made.flatMap(({ pieces }) => pieces).filter((piece) => piece !== ""), frames: made.map(({ frame }) => frame) };
+}
+
+function write(file: string, about: string, vectors: unknown[]): void {
+  writeFileSync(path.join(import.meta.dirname, `${file}.json`), `${JSON.stringify({ about, vectors }, null, 1)}\n`);
+}
+
+const hex = (text: string) => toHex(new TextEncoder().encode(text));
+const get = (target: string, headers: [string, string][] = []): NaiveRequest => ({ kind: "http", method: "GET", target, headers });
+const MAX_ID = 0xffff_ffff;
+
+const PIECES =
+  "A message is the pieces one after the other: hexadecimal, or a byte repeated. Header text is shown with one character for each byte (Latin-1).";
+
+write("request", `REQUEST frames. ${PIECES}`, [
+  vector("the shortest request", request(1, get("/"), ["END"])),
+  vector("headers in order, one name twice", request(2, get("/a/b?c=d&e", [["accept", "*/*"], ["cookie", "a=1"], ["cookie", "b=2"]]), ["END"])),
+  vector("a request with a body to come", request(3, { kind: "http", method: "POST", target: "/upload", headers: [["content-type", "application/octet-stream"]] })),
+  vector("a WebSocket", request(4, { kind: "websocket", method: "GET", target: "/ws?token=x", headers: [["sec-websocket-protocol", "chat"]] })),
+  vector("an empty value, a tab, and every byte above ASCII", request(5, get("/", [["x-empty", ""], ["x-tab", "a\tb"], ["x-high", String.fromCharCode(...Array.from({ length: 128 }, (_, index) => 128 + index))]]), ["END"])),
+  vector("a value that is UTF-8", request(6, get("/", [["x-name", "Zo\u00c3\u00ab"]]), ["END"])),
+  vector("the highest stream id", request(MAX_ID, { kind: "http", method: "PROPFIND", target: "/", headers: [] }, ["END"])),
+  vector("every character a method and a name may have", request(7, { kind: "http", method: "!#$%&'*+-.^_`|~09azAZ", target: "/", headers: [["!#$%&'*+-.^_`|~09az", "v"]] }, ["END"])),
+]);
+
+write("response", `RESPONSE frames. ${PIECES}`, [
+  vector("200 without a body", response(1, { status: 200, headers: [] }, ["END"])),
+  vector("two cookies", response(1, { status: 302, headers: [["location", "/login"], ["set-cookie", "a=1; Path=/"], ["set-cookie", "b=2; HttpOnly"]] })),
+  vector("101", response(2, { status: 101, headers: [["sec-websocket-protocol", "chat"]] })),
+  vector("the last status", response(3, { status: 599, headers: [] }, ["END"])),
+  vector("a value of 4 KiB", response(4, { status: 200, headers: [["x-long", "v".repeat(4096)]] }, ["END"])),
+]);
+
+write("data", `DATA frames. ${PIECES}`, [
+  vector("the end of a body, without bytes", data(1, "", ["END"])),
+  vector("one byte", data(1, "00")),
+  vector("text of a body and its end", data(1, hex("hello"), ["END"])),
+  vector("a full frame", data(1, { repeat: "5a", times: 65_536 })),
+  vector("one byte less than a full frame", data(1, { repeat: "5a", times: 65_535 }, ["END"])),
+  vector("a WebSocket text message", data(2, hex("{}"), ["TEXT"])),
+  vector("an empty WebSocket binary message", data(2, "")),
+  vector("a WebSocket text message in two frames", data(2, hex("caf"), ["TEXT", "MORE"]), data(2, "c3a9")),
+]);
+
+write("window", `WINDOW frames. ${PIECES}`, [
+  vector("the least credit", window(1, 1)),
+  vector("a quarter of the default window", window(1, 131_072)),
+  vector("the most credit", window(MAX_ID, 0x7fff_ffff)),
+]);
+
+const LONG_REASON = "r".repeat(123);
+write("reset", `RESET frames. ${PIECES}`, [
+  vector("every code", ...Array.from({ length: 12 }, (_, index) => reset(index + 1, index + 1, ""))),
+  vector("a reason", reset(1, 5, "nothing listens on 127.0.0.1:3001")),
+  vector("the longest reason", reset(1, 7, LONG_REASON)),
+  vector("a code of a later version", reset(1, 65_535, "new")),
+]);
+
+write("close", `CLOSE frames. ${PIECES}`, [
+  vector("no code", close(1, 0, "")),
+  vector("normal", close(1, 1000, "bye")),
+  vector("vanished", close(1, 1006, "")),
+  vector("an application's code and the longest reason", close(1, 4999, LONG_REASON)),
+  vector("a reason that is not ASCII", close(1, 1001, "schlie\u00dfen \u{1f6d1}")),
+]);
+
+write("messages", `Several frames in one message. ${PIECES}`, [
+  vector("none", ...[]),
+  vector("a request with its body", request(1, { kind: "http", method: "PUT", target: "/f", headers: [] }), data(1, hex("abc")), data(1, "", ["END"])),
+  vector("answers of three streams", response(1, { status: 204, headers: [] }, ["END"]), response(2, { status: 200, headers: [] }), data(2, hex("x")), reset(3, 6, ""), data(2, "", ["END"])),
+  vector("credit for many", ...[1, 2, 3, 4].map((stream) => window(stream, stream * 1000))),
+  vector("as much as a message holds", ...Array.from({ length: 15 }, (_, index) => data(index + 1, { repeat: "ff", times: 65_536 })), data(16, { repeat: "ff", times: 65_536 - 16 * 8 })),
+]);
+
+write("malformed", malformedAbout(), malformedVectors());
+
+function malformedAbout(): string {
+  return [
+    "Messages that break the rules, and what they cost. The end named by `role` first has the streams of `open`",
+    "(`websocket` ones were answered with 101, `http` ones not yet); then `message` arrives. `resets`: what it sends back.",
+    "`closed`: the name under which the connection ends, or null. `left`: streams still open.",
+  ].join(" ");
+}
+
+function malformedVectors(): MalformedVector[] {
+  const raw = (type: number, flags: number, stream: number, payload: string) =>
+    toHex(naiveFrame(type, flags, stream, (payload.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16))));
+  const good = raw(4, 0, 2, "00000001");
+  const connector = (name: string, message: Piece[], rest: Partial<MalformedVector> = {}): MalformedVector =>
+    ({ name, role: "connector", open: ["http", "http"], message, resets: [], closed: null, left: [1, 2], ...rest });
+  const hub = (name: string, message: Piece[], rest: Partial<MalformedVector> = {}): MalformedVector =>
+    ({ ...connector(name, message, rest), role: "hub" });
+  const costs = (stream: number, code: string, left: number[]) => ({ resets: [{ stream, code }], left });
+  const one = costs(1, "protocol_error", [2]);
+  const newStream = costs(3, "protocol_error", [1, 2]);
+  const requestPayload = (head: NaiveRequest) => toHex(naiveRequestPayload(head, "latin1"));
+  const sockets = { open: ["websocket", "websocket"] as MalformedVector["open"] };
+  return [
+    connector("a message that ends inside a frame header", [good, "30000000"], { closed: "bad_message" }),
+    connector("stream 0", [raw(3, 0, 0, "")], { closed: "bad_message" }),
+    connector("a message of 1 MiB and a byte", [{ repeat: "00", times: 1_048_577 }], { closed: "message_too_big" }),
+    connector("a frame longer than its message", ["3000000900000001", "0000"], one),
+    connector("a frame longer than its message, of no stream", ["3000000900000009", "0000"]),
+    connector("what follows a payload over the limit still counts", ["3001000100000001", { repeat: "00", times: 65_537 }, raw(5, 0, 2, "0001")], costs(1, "protocol_error", [])),
+    connector("a REQUEST with a payload over the limit", ["1101000100000003", { repeat: "00", times: 65_537 }], newStream),
+    connector("an unknown frame type", [raw(7, 15, 1, "ffff"), raw(0, 0, 2, ""), raw(15, 0, 9, "00")]),
+    connector("a frame of a stream that never was", [raw(3, 0, 77, "00"), raw(4, 0, 78, "00000001"), raw(5, 0, 79, "0001")]),
+    connector("WINDOW of no credit", [raw(4, 0, 1, "00000000")], costs(1, "flow_control_error", [2])),
+    connector("WINDOW beyond the maximum", [raw(4, 0, 1, "7fffffff")], costs(1, "flow_control_error", [2])),
+    connector("WINDOW of three bytes", [raw(4, 0, 1, "000001")], one),
+    connector("RESET of one byte", [raw(5, 0, 1, "00")], one),
+    connector("RESET with a reason of 124 bytes", [raw(5, 0, 1, `0001${"61".repeat(124)}`)], one),
+    connector("RESPONSE to a connector", [raw(2, 0, 1, "00c80000")], one),
+    connector("CLOSE on an HTTP exchange", [raw(6, 0, 1, "03e8")], one),
+    connector("DATA after END", [raw(3, 1, 1, ""), raw(3, 0, 1, "00")], one),
+    connector("REQUEST on an open stream", [raw(1, 1, 1, requestPayload(get("/")))], one),
+    connector("REQUEST with an id that was used", [raw(5, 0, 1, "0001"), raw(1, 1, 1, requestPayload(get("/")))], one),
+    connector("REQUEST of an unknown kind", [raw(1, 1, 3, `02${requestPayload(get("/")).slice(2)}`)], newStream),
+    connector("REQUEST without a payload", [raw(1, 1, 3, "")], newStream),
+    connector("REQUEST with a byte too many", [raw(1, 1, 3, `${requestPayload(get("/"))}00`)], newStream),
+    connector("REQUEST whose target names a host", [raw(1, 1, 3, requestPayload(get("http://evil/")))], newStream),
+    connector("REQUEST with CR and LF in its target", [raw(1, 1, 3, requestPayload(get("/\r\nx:y")))], newStream),
+    connector("REQUEST with a space in its method", [raw(1, 1, 3, requestPayload({ ...get("/"), method: "GET /" }))], newStream),
+    connector("REQUEST with a LF in a value", [raw(1, 1, 3, requestPayload(get("/", [["a", "b\nc"]])))], newStream),
+    connector("REQUEST with a NUL in a value", [raw(1, 1, 3, requestPayload(get("/", [["a", "\0"]])))], newStream),
+    connector("REQUEST with an empty name", [raw(1, 1, 3, requestPayload(get("/", [["", "b"]])))], newStream),
+    connector("a WebSocket REQUEST that ends its half", [raw(1, 1, 3, requestPayload({ ...get("/"), kind: "websocket" }))], newStream),
+    connector("END on a WebSocket", [raw(3, 1, 1, "")], { ...sockets, ...one }),
+    connector("CLOSE twice", [raw(6, 0, 1, "03e8"), raw(6, 0, 1, "03e8")], { ...sockets, ...one }),
+    connector("DATA after CLOSE", [raw(6, 0, 1, "03e8"), raw(3, 0, 1, "00")], { ...sockets, ...one }),
+    connector("CLOSE of one byte", [raw(6, 0, 1, "03")], { ...sockets, ...one }),
+    hub("DATA before RESPONSE", [raw(3, 0, 1, "00")], one),
+    hub("RESPONSE with status 100", [raw(2, 0, 1, "00640000")], one),
+    hub("RESPONSE with status 600", [raw(2, 0, 1, "02580000")], one),
+    hub("RESPONSE 101 to an HTTP request", [raw(2, 0, 1, "00650000")], one),
+    hub("RESPONSE of one byte", [raw(2, 0, 1, "00")], one),
+    hub("RESPONSE twice", [raw(2, 0, 1, "00c80000"), raw(2, 0, 1, "00c80000")], one),
+    hub("REQUEST to a hub", [raw(1, 1, 3, requestPayload(get("/")))], newStream),
+    hub("RESPONSE twice on a WebSocket", [raw(2, 0, 1, "00650000")], { ...sockets, ...one }),
+  ];
+}
