@@ -106,13 +106,12 @@
     clearTimeout(pongTimer);
     if (code === 4401) return location.reload();
     if (barTimer !== undefined || !bar.hidden) return;
-    const since = now();
+    const since = Date.now();
     // A deploy's short gap is not worth a flicker.
     barTimer = setTimeout(() => {
       barTimer = undefined;
       if (socket?.readyState === WebSocket.OPEN) return;
-      bar.querySelector("time").dataset.since = String(since);
-      showTimes();
+      bar.querySelector("time").textContent = new Date(since).toLocaleTimeString();
       bar.hidden = false;
       document.body.classList.add("is-stale");
     }, 700);
@@ -174,21 +173,26 @@
     next?.closest(".card").scrollIntoView({ block: "nearest" });
   }
 
+  /** Closes what is open behind cards, but not around `except`. */
+  function closeDetails(except) {
+    for (const open of document.querySelectorAll(".card-more[open]")) {
+      if (!open.contains(except ?? null)) open.removeAttribute("open");
+    }
+  }
+
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select"))
       return;
     if (event.key === "j") moveFocus(1);
     else if (event.key === "k") moveFocus(-1);
     else if (event.key === "x") event.target.closest(".card")?.querySelector("summary")?.click();
-    else if (event.key === "Escape") event.target.closest("details[open]")?.removeAttribute("open");
+    else if (event.key === "Escape") closeDetails();
   }
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button !== null) void copy(button);
-    for (const open of document.querySelectorAll(".card-more[open]")) {
-      if (!open.contains(event.target)) open.removeAttribute("open");
-    }
+    closeDetails(event.target);
   });
   document.addEventListener("submit", (event) => {
     const question = event.target.dataset.confirm;

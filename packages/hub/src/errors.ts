@@ -27,7 +27,7 @@ const MEANINGS = {
     status: 401,
     title: "This link no longer works",
     happened: "A sign-in link works once and only for a short time; this one was used or is too old.",
-    next: "Press Enter in the hub's terminal for a new link, or run `npm start` again.",
+    next: "Press Enter in the hub's terminal for a new link, or run npm start again.",
   },
   sign_in_required: {
     status: 401,
@@ -193,6 +193,7 @@ function errorPage(code: ErrorCode, means: ErrorMeaning, detail: ErrorDetail): s
 </head>
 <body class="notice-page">
 <main class="notice">
+<p class="notice-brand">Orchestrator</p>
 ${instance}<h1>${escapeHtml(means.title)}</h1>
 <p>${escapeHtml(means.happened)}</p>
 <p>${escapeHtml(means.next)}</p>

@@ -48,7 +48,7 @@ function Dashboard({ login, instances, view }: DashboardProps) {
       now={view.now}
     >
       <p class="bar" id="not-connected" role="status" hidden>
-        Not connected to the hub. What you see is from <time data-since={view.now}></time>.
+        Not connected to the hub since <time></time>. What is shown is from then.
       </p>
       <main class="dashboard" id="dashboard" hx-ws:connect={routes.dashboardSocket}>
         <h1 class="visually-hidden">Instances</h1>

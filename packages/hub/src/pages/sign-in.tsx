@@ -67,7 +67,8 @@ function SignIn({ isLocal }: { isLocal: boolean }) {
               browser.
             </p>
             <p>
-              A link works once. For a new one, press Enter in the hub's terminal, or run `npm start` again.
+              A link works once. For a new one, press Enter in the hub's terminal, or run{" "}
+              <code>npm start</code> again.
             </p>
           </>
         ) : (

@@ -251,7 +251,7 @@ test("what an instance says of itself is bounded and stripped of what cannot be 
   ];
   for (const instance of refused) {
     await runInDurableObject(hub, (object: UserHub) =>
-      expect(object.instanceConnected(instance)).rejects.toThrow(),
+      expect(object.instanceConnected(instance)).rejects.toThrow("Invalid"),
     );
   }
   expect(await hub.find("two")).toBeNull();
