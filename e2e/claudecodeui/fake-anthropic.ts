@@ -50,7 +50,7 @@ export async function startFakeAnthropic(): Promise<FakeAnthropic> {
  * "permission" in a prompt leads to a command Claude Code must ask about, "question" to a question of its own; both end, as
  * every other prompt, in some seconds of streamed words.
  */
-export function answerByPrompt({ prompt, hasToolResult }: Asked): Turn {
+function answerByPrompt({ prompt, hasToolResult }: Asked): Turn {
   if (!hasToolResult && prompt.includes("permission")) {
     return { tool: "Bash", input: { command: "touch made-by-claude", description: "Make a file" } };
   }

@@ -40,6 +40,6 @@ export async function writePrivateFile(folder: string, name: string, text: strin
 }
 
 /** True for an error that says there is no such file or folder. */
-export function isMissing(error: unknown): boolean {
+function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 }

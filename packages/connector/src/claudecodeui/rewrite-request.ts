@@ -8,7 +8,7 @@ export function needsToken(request: RequestParts): boolean {
 }
 
 /** True for paths below `/api/`; claudecodeui's router ignores case, so this does too. */
-export function isApiPath(target: string): boolean {
+function isApiPath(target: string): boolean {
   return pathOf(target).startsWith("/api/");
 }
 
