@@ -51,6 +51,8 @@ export function tabTitle(counts: Counts): string {
 }
 
 const MAX_PATH = 32;
+/** Of those, the characters before the part that is kept: `~/…/`. */
+const CUT = 4;
 
 /** A path that fits a card's line: cut in the middle, the end kept, because that is what tells paths apart. */
 export function shortPath(path: string): string {
@@ -59,10 +61,10 @@ export function shortPath(path: string): string {
   const parts = home.split("/");
   let tail = parts.at(-1) ?? "";
   for (const part of parts.slice(1, -1).toReversed()) {
-    if (tail.length + part.length + 3 > MAX_PATH) break;
+    if (CUT + part.length + 1 + tail.length > MAX_PATH) break;
     tail = `${part}/${tail}`;
   }
   // A cut through the middle of a character leaves half of it, which is dropped.
-  const end = tail.slice(-(MAX_PATH - 4)).replace(/^[\udc00-\udfff]/, "");
+  const end = tail.slice(CUT - MAX_PATH).replace(/^[\udc00-\udfff]/, "");
   return `${parts[0] === "~" ? "~" : ""}/…/${end}`;
 }

@@ -35,6 +35,8 @@ export class LivePages {
 
   /** Accepts a dashboard's WebSocket, opened by this sign-in. */
   accept(sessionId: string): Response {
+    // What is waiting to be sent is in the whole truth already; sent after it, a new card would come twice.
+    if (this.#timer !== undefined) this.#push();
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server, [sessionTag(sessionId)]);
     server.serializeAttachment({ sessionId } satisfies PageAttachment);
@@ -59,6 +61,7 @@ export class LivePages {
   }
 
   #push(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#pushedAt = Date.now();
     const changed = new Map(this.#changed);

@@ -119,6 +119,19 @@ test("a burst becomes few messages, and the last word is in them", async () => {
   expect(page.messages.length).toBeLessThan(20);
 });
 
+test("a page that connects while a new card waits to be sent gets it once", async () => {
+  const { person, hub } = await newPerson("meanwhile");
+  const first = await openPage(person);
+  await hub.instanceConnected(connected("zero"));
+  await vi.waitFor(() => expect(first.messages).toHaveLength(2));
+  await hub.instanceConnected(connected("one"));
+  const second = await openPage(person);
+  await vi.waitFor(() => expect(first.messages).toHaveLength(3));
+  expect(attribute(first.messages[2] ?? "", "data-client-id")).toEqual(["one"]);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(second.messages.flatMap((html) => attribute(html, "data-client-id"))).toEqual(["one", "zero"]);
+});
+
 test("a report that says nothing new is neither written nor sent", async () => {
   const { person, hub } = await newPerson("same");
   await hub.instanceConnected(connected("one", { status: "busy", sessions: [working(1)] }));

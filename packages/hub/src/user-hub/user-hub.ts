@@ -118,7 +118,11 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     this.#lookedAt = now;
     for (const instance of this.#registry.list()) {
       if (!instance.connected && (instance.goneAt ?? 0) + RECENTLY_GONE_MS < now) continue;
-      this.ctx.waitUntil(this.#lookAt(instance));
+      this.ctx.waitUntil(
+        this.#lookAt(instance).catch((error: unknown) => {
+          console.error({ event: "look_failed", label: instance.label, error: String(error) });
+        }),
+      );
     }
   }
 

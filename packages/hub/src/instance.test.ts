@@ -1,0 +1,116 @@
+import type { ClaudeSession, SessionState } from "@ai-orchestrator/protocol";
+import { expect, test } from "vitest";
+import {
+  byOrder,
+  cardState,
+  countInstances,
+  instanceTitle,
+  laneOf,
+  sessionsByUrgency,
+  type Instance,
+} from "./instance.ts";
+
+function instance(clientId: string, more: Partial<Instance> = {}): Instance {
+  return {
+    clientId,
+    label: `${clientId}-abcdefghij`,
+    tokenId: "t",
+    software: { name: "connector", version: "1" },
+    hostname: "laptop",
+    project: `/home/ann/src/${clientId}`,
+    platform: "linux",
+    upstream: null,
+    status: "idle",
+    statusSince: 10,
+    sessions: [],
+    connected: true,
+    connectedAt: 5,
+    heardAt: 10,
+    goneAt: null,
+    goneReason: null,
+    firstSeenAt: 1,
+    ...more,
+  };
+}
+
+function session(state: SessionState, since = 1): ClaudeSession {
+  return { id: `${state}-${since}`, state, since, project: "/p" };
+}
+
+test("a card says its most urgent session, and of equals the one that has been so for longest", () => {
+  const sessions = [
+    session("idle"),
+    session("working", 3),
+    session("needs_answer", 9),
+    session("needs_permission", 8),
+    session("needs_permission", 7),
+  ];
+  expect(sessionsByUrgency(sessions).map(({ id }) => id)).toEqual([
+    "needs_permission-7",
+    "needs_permission-8",
+    "needs_answer-9",
+    "working-3",
+    "idle-1",
+  ]);
+  expect(cardState(instance("a", { sessions }))).toEqual({ state: "needs_permission", since: 7 });
+});
+
+test.each([
+  [{ status: "busy" as const }, { state: "working", since: 10 }],
+  [{ status: "active" as const }, { state: "idle", since: 10 }],
+  [{ sessions: [session("idle")] }, { state: "idle", since: 10 }],
+  [{ sessions: [session("done", 4)] }, { state: "done", since: 4 }],
+  [
+    { connected: false, goneAt: 20, sessions: [session("needs_answer")] },
+    { state: "unreachable", since: 20 },
+  ],
+])("%j reads as %j", (more, state) => {
+  expect(cardState(instance("a", more))).toEqual(state);
+});
+
+test("what waits, asks or failed needs you; nothing else does", () => {
+  const lanes = [
+    "needs_permission",
+    "needs_answer",
+    "failed",
+    "working",
+    "done",
+    "idle",
+    "unreachable",
+  ] as const;
+  expect(lanes.map(laneOf)).toEqual([
+    "needs-you",
+    "needs-you",
+    "needs-you",
+    "working",
+    "quiet",
+    "quiet",
+    "unreachable",
+  ]);
+});
+
+test("what waits is ordered by how long, the rest by name", () => {
+  const waiting = (id: string, since: number) => instance(id, { sessions: [session("needs_answer", since)] });
+  const order = [waiting("x", 900), waiting("y", 80), waiting("z", 1000)].toSorted(byOrder);
+  expect(order.map(({ clientId }) => clientId)).toEqual(["y", "x", "z"]);
+  const quiet = [instance("b"), instance("C"), instance("a")].toSorted(byOrder);
+  expect(quiet.map(({ clientId }) => clientId)).toEqual(["a", "b", "C"]);
+});
+
+test("an instance is called by its project, else its host, else its id", () => {
+  expect(instanceTitle({ project: "/srv/shop/", hostname: "h", clientId: "c" })).toBe("shop");
+  expect(instanceTitle({ project: "C:\\code\\shop", hostname: "h", clientId: "c" })).toBe("shop");
+  expect(instanceTitle({ project: "/", hostname: "h", clientId: "c" })).toBe("h");
+  expect(instanceTitle({ project: "", hostname: " ", clientId: "c" })).toBe("c");
+});
+
+test("what is unreachable counts as nothing else", () => {
+  const counts = countInstances([
+    instance("a", { status: "busy", sessions: [session("needs_answer")] }),
+    instance("b", { status: "busy" }),
+    instance("c", { status: "active", sessions: [session("failed")] }),
+    instance("d"),
+    instance("e", { connected: false, status: "busy", sessions: [session("needs_answer")] }),
+  ]);
+  expect(counts).toEqual({ needsYou: 2, busy: 2, active: 1, idle: 1, unreachable: 1 });
+});
