@@ -66,9 +66,8 @@ class ClaudecodeuiAdapter implements Adapter {
     return this.#version === undefined ? undefined : { name: "claudecodeui", version: this.#version };
   }
 
-  async start(): Promise<void> {
-    this.#version = (await detectClaudecodeui(this.#target))?.version;
-    await this.refresh();
+  start(): Promise<void> {
+    return this.refresh();
   }
 
   stop(): Promise<void> {
@@ -101,8 +100,9 @@ class ClaudecodeuiAdapter implements Adapter {
     return this.#watch.sessions();
   }
 
-  refresh(): Promise<void> {
-    return this.#watch.refresh();
+  async refresh(): Promise<void> {
+    this.#version = (await detectClaudecodeui(this.#target))?.version ?? this.#version;
+    await this.#watch.refresh();
   }
 
   onChange(listener: () => void): () => void {

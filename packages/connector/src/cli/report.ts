@@ -19,11 +19,12 @@ export function report(client: OrchestratorClient, terminal: Terminal): Promise<
     before = line;
   });
   client.on("warning", ({ message }) => terminal.say(`Note: ${message}`));
+  let shown = "";
   client.on("status", ({ status, needsPerson }) => {
-    terminal.say(
-      `Status: ${status}${needsPerson > 0 ? `, ${needsPerson} ${needsPerson === 1 ? "needs" : "need"} you` : ""}`,
-      "quiet",
-    );
+    const line = `Status: ${status}${needsPerson > 0 ? `, ${needsPerson} ${needsPerson === 1 ? "needs" : "need"} you` : ""}`;
+    // A session that changes without changing the word is no news here.
+    if (line !== shown) terminal.say(line, "quiet");
+    shown = line;
   });
   return new Promise((resolve) => {
     client.once("stopped", ({ code, message }) => {
