@@ -28,7 +28,8 @@ export class ActiveConnection {
       text: "utf-8",
       local: DEFAULT_PEER_LIMITS,
       remote: attachment.limits ?? DEFAULT_PEER_LIMITS,
-      send: (message) => socket.send(message),
+      // What is written in the turn in which the socket closes has nowhere to go; the close itself ends the streams.
+      send: (message) => socket.readyState === WebSocket.OPEN && socket.send(message),
     });
     this.connection.skipIds(attachment.reservedIds);
     for (const viewer of state.getWebSockets(SocketTag.viewer)) this.#restore(viewer);

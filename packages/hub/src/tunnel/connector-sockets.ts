@@ -5,15 +5,15 @@ import {
   DEFAULT_PEER_LIMITS,
   encodeControl,
   LIMITS,
-  parseConnectorMessage,
   PROTOCOL_VERSION,
   SUBPROTOCOL,
-  truncateReason,
   type ConnectionErrorCode,
   type Register,
+  type StatusUpdate,
 } from "@ai-orchestrator/protocol";
 import type { GoneReason } from "../contracts.ts";
 import type { Env } from "../env.ts";
+import { closeQuietly } from "./close-socket.ts";
 import { instanceOrigin } from "../origins.ts";
 import {
   attach,
@@ -35,6 +35,9 @@ interface ConnectorSocket {
 export class ConnectorSockets {
   readonly #state: DurableObjectState;
   readonly #env: Env;
+  #userHubStub: ReturnType<Env["USER_HUB"]["getByName"]> | undefined;
+  /** Deadlines of registrations, by connection id. A pending one keeps the object in memory, so none is left behind. */
+  readonly #deadlines = new Map<string, ReturnType<typeof setTimeout>>();
 
   constructor(state: DurableObjectState, env: Env) {
     this.#state = state;
@@ -53,8 +56,11 @@ export class ConnectorSockets {
     });
   }
 
+  /** The socket that speaks for the instance. One that is closing may still be listed, with an attachment of before. */
   registered(): ConnectorSocket | undefined {
-    return this.all().find(({ attachment }) => attachment.state === "registered");
+    return this.all().find(
+      ({ socket, attachment }) => attachment.state === "registered" && socket.readyState === WebSocket.OPEN,
+    );
   }
 
   /** When the connector last proved that it lives, in milliseconds since the epoch. */
@@ -80,24 +86,23 @@ export class ConnectorSockets {
       reservedIds: 0,
       ...identity,
     });
-    setTimeout(() => this.#expectRegistered(socket), LIMITS.registerTimeoutSeconds * 1000);
+    const expire = () => this.#expireRegistration(socket);
+    this.#deadlines.set(connectionId, setTimeout(expire, LIMITS.registerTimeoutSeconds * 1000));
     const headers = { "sec-websocket-protocol": SUBPROTOCOL };
     return new Response(null, { status: 101, webSocket: connectorEnd, headers });
   }
 
-  /** Takes a control message; true when it made this socket the registered one. Throws `ConnectionError`. */
-  async control(socket: WebSocket, attachment: ConnectorAttachment, data: string): Promise<boolean> {
-    const message = parseConnectorMessage(data);
-    if (message?.type === "register") {
-      await this.#register(socket, attachment, message);
-      return true;
-    }
-    if (message?.type !== "status_update") return false;
+  /** Tells the owner's UserHub of a status. Throws `ConnectionError` before registration. */
+  async status(attachment: ConnectorAttachment, { status, sessions }: StatusUpdate): Promise<void> {
     if (attachment.state !== "registered")
       throw new ConnectionError("bad_message", "status_update before register");
-    const { status, sessions } = message;
     await this.#userHub(attachment).instanceStatus(attachment.clientId, { status, sessions, at: Date.now() });
-    return false;
+  }
+
+  /** Nothing more is expected of this socket in time. */
+  forgetDeadline({ connectionId }: ConnectorAttachment): void {
+    clearTimeout(this.#deadlines.get(connectionId));
+    this.#deadlines.delete(connectionId);
   }
 
   /** Marks a socket as no longer the instance's and tells the UserHub. */
@@ -111,14 +116,10 @@ export class ConnectorSockets {
     );
   }
 
-  async #register(socket: WebSocket, attachment: ConnectorAttachment, message: Register): Promise<void> {
-    if (attachment.state !== "registering") throw new ConnectionError("bad_message", "register twice");
-    if (message.protocol !== PROTOCOL_VERSION) {
-      throw new ConnectionError("unsupported_version", `This hub speaks version ${PROTOCOL_VERSION}.`);
-    }
-    if (message.client_id !== attachment.clientId) {
-      throw new ConnectionError("bad_message", "register: client_id differs from the one in the URL");
-    }
+  /** Makes this socket the one that speaks for the instance; the one before is told. Throws `ConnectionError`. */
+  register(socket: WebSocket, attachment: ConnectorAttachment, message: Register): void {
+    checkRegister(attachment, message);
+    this.forgetDeadline(attachment);
     const former = this.registered();
     Object.assign(attachment, { state: "registered", limits: message.limits });
     attach(socket, attachment);
@@ -126,6 +127,10 @@ export class ConnectorSockets {
       attach(former.socket, { ...former.attachment, state: "former" });
       dismiss(former.socket, "replaced", "A newer connection of this instance has taken over.");
     }
+  }
+
+  /** Tells the connector where people open it, and the owner's UserHub that it is there. */
+  async announce(socket: WebSocket, attachment: ConnectorAttachment, message: Register): Promise<void> {
     const { label, clientId, tokenId, connectedAt } = attachment;
     const { software, metadata, status, sessions } = message;
     socket.send(encodeControl(registered(label, instanceOrigin(label, this.#env))));
@@ -133,8 +138,10 @@ export class ConnectorSockets {
     await this.#userHub(attachment).instanceConnected(instance);
   }
 
-  #userHub(attachment: ConnectorAttachment) {
-    return this.#env.USER_HUB.getByName(attachment.owner);
+  /** Always the same stub: only calls on one stub arrive in the order in which they were made. */
+  #userHub({ owner }: ConnectorAttachment) {
+    this.#userHubStub ??= this.#env.USER_HUB.getByName(owner);
+    return this.#userHubStub;
   }
 
   #dropOldestRegistering(): void {
@@ -145,7 +152,7 @@ export class ConnectorSockets {
     }
   }
 
-  #expectRegistered(socket: WebSocket): void {
+  #expireRegistration(socket: WebSocket): void {
     const attachment = attachmentOf(socket);
     if (attachment?.kind !== "connector" || attachment.state !== "registering") return;
     attach(socket, { ...attachment, state: "former" });
@@ -153,15 +160,20 @@ export class ConnectorSockets {
   }
 }
 
+function checkRegister(attachment: ConnectorAttachment, message: Register): void {
+  if (attachment.state !== "registering") throw new ConnectionError("bad_message", "register twice");
+  if (message.protocol !== PROTOCOL_VERSION) {
+    throw new ConnectionError("unsupported_version", `This hub speaks version ${PROTOCOL_VERSION}.`);
+  }
+  if (message.client_id === attachment.clientId) return;
+  throw new ConnectionError("bad_message", "register: client_id differs from the one in the URL");
+}
+
 /** Tells a connector why and closes its socket. */
 export function dismiss(socket: WebSocket, code: ConnectionErrorCode, message: string): void {
-  try {
-    socket.send(encodeControl({ type: "go_away", code, message }));
-    socket.close(CONNECTION_ERRORS[code].close, truncateReason(message));
-  } catch (error) {
-    // A socket that is already closing cannot be told anything; that is what we wanted of it.
-    if (!(error instanceof TypeError || error instanceof DOMException)) throw error;
-  }
+  // A socket that is closing already cannot be told anything; that is what we wanted of it.
+  if (socket.readyState === WebSocket.OPEN) socket.send(encodeControl({ type: "go_away", code, message }));
+  closeQuietly(socket, CONNECTION_ERRORS[code].close, message);
 }
 
 function registered(label: string, url: string) {

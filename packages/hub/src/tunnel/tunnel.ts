@@ -8,11 +8,13 @@ import {
   encodeControl,
   HEARTBEAT_PING,
   HEARTBEAT_PONG,
+  parseConnectorMessage,
   type ConnectionErrorCode,
 } from "@ai-orchestrator/protocol";
 import type { GoneReason, Presence, TunnelRpc } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { errorResponse } from "../errors.ts";
+import { closeQuietly } from "./close-socket.ts";
 import { ActiveConnection } from "./active-connection.ts";
 import { attachmentOf, type ConnectorAttachment } from "./attachments.ts";
 import { ConnectorSockets, dismiss } from "./connector-sockets.ts";
@@ -61,6 +63,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
 
   override async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
     const attachment = attachmentOf(socket);
+    closeQuietly(socket, code, reason);
     if (attachment?.kind === "viewer") return this.#viewerClosed(attachment.stream.id, code, reason);
     await this.#connectorGone(socket, code === 1000 ? "stopped" : "connection_lost");
   }
@@ -102,17 +105,23 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     attachment: ConnectorAttachment,
     message: string | ArrayBuffer,
   ): Promise<void> {
-    if (typeof message === "string") {
-      const registered = await this.#connectors.control(socket, attachment, message);
-      if (registered) this.#replaceWith(new ActiveConnection(this.ctx, socket, attachment));
-      return;
-    }
+    if (typeof message === "string") return this.#control(socket, attachment, message);
     const active = this.#connection();
     if (active?.attachment.connectionId !== attachment.connectionId) {
       throw new ConnectionError("bad_message", "a frame before registration");
     }
     const failure = active.connection.receive(new Uint8Array(message));
     if (failure) throw failure;
+  }
+
+  async #control(socket: WebSocket, attachment: ConnectorAttachment, data: string): Promise<void> {
+    const message = parseConnectorMessage(data);
+    if (message?.type === "status_update") return this.#connectors.status(attachment, message);
+    if (message?.type !== "register") return;
+    // Before anything is awaited: the socket may be gone again by the time the UserHub has answered.
+    this.#connectors.register(socket, attachment, message);
+    this.#replaceWith(new ActiveConnection(this.ctx, socket, attachment));
+    await this.#connectors.announce(socket, attachment, message);
   }
 
   #replaceWith(active: ActiveConnection): void {
@@ -153,9 +162,12 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
 
   async #connectorGone(socket: WebSocket, reason: GoneReason): Promise<void> {
     const attachment = attachmentOf(socket);
-    if (attachment?.kind !== "connector" || attachment.state !== "registered") return;
-    const active = this.#connection();
-    if (active?.attachment.connectionId === attachment.connectionId) {
+    if (attachment?.kind !== "connector") return;
+    this.#connectors.forgetDeadline(attachment);
+    if (attachment.state !== "registered") return;
+    // After an eviction there is nothing in memory, and a closing socket is not taken for a connection any more.
+    const active = this.#active ?? new ActiveConnection(this.ctx, socket, attachment);
+    if (active.attachment.connectionId === attachment.connectionId) {
       this.#active = undefined;
       active.connection.lost();
     }

@@ -8,12 +8,12 @@ import {
   MessageReceiver,
   MessageSender,
   StreamError,
-  truncateReason,
   type Stream,
   type StreamErrorCode,
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
 import { attach } from "./attachments.ts";
+import { closeQuietly } from "./close-socket.ts";
 
 /** What a browser may send ahead of the credit of its stream: it cannot be slowed down. */
 const MAX_QUEUE_BYTES = LIMITS.webSocketMessageBytes + LIMITS.streamWindowBytes;
@@ -66,11 +66,10 @@ export class ViewerSocket implements StreamHandler {
 
   close(code: number, reason: string): void {
     this.#stream?.close(code, reason);
-    this.#closeSocket(code === 1006 ? 1011 : code, reason);
+    this.#closeSocket(code, reason);
   }
 
   reset(error: StreamError): void {
-    this.#stopWatching();
     this.#closeSocket(CLOSE_CODES[error.code] ?? 1011, error.message);
   }
 
@@ -99,19 +98,13 @@ export class ViewerSocket implements StreamHandler {
 
   #closeSocket(code: number, reason: string): void {
     this.#stopWatching();
-    try {
-      if (code === 0) this.#socket.close();
-      else this.#socket.close(code, truncateReason(reason));
-    } catch (error) {
-      // Codes of the platform's own choosing are refused, and so is closing twice.
-      if (!(error instanceof TypeError || error instanceof DOMException)) throw error;
-      this.#socket.close(1011, "the application closed with an unusable code");
-    }
+    closeQuietly(this.#socket, code, reason);
   }
 
   #changed(): void {
     this.#progress++;
-    if (!this.#stallTimer && this.#isUnfinished()) this.#watch();
+    if (!this.#isUnfinished()) this.#stopWatching();
+    else if (this.#stallTimer === undefined) this.#watch();
     if (this.#saveScheduled) return;
     this.#saveScheduled = true;
     queueMicrotask(() => this.#save());
@@ -129,6 +122,7 @@ export class ViewerSocket implements StreamHandler {
 
   #stopWatching(): void {
     if (this.#stallTimer !== undefined) clearTimeout(this.#stallTimer);
+    this.#stallTimer = undefined;
   }
 
   /** A pending timer also keeps the object in memory, which is where unfinished business lives. */
@@ -136,7 +130,6 @@ export class ViewerSocket implements StreamHandler {
     const before = this.#progress;
     this.#stallTimer = setTimeout(() => {
       this.#stallTimer = undefined;
-      if (!this.#isUnfinished()) return;
       if (this.#progress === before) this.#stream?.fail(new StreamError("stalled", "no progress"));
       else this.#watch();
     }, STALL_MS);

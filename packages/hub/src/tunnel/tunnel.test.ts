@@ -1,0 +1,335 @@
+/** The Tunnel in workerd: who may register, who may look, and what survives when the object is evicted. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { issueInstanceToken } from "../auth/token.ts";
+import { signViewerCookie, VIEWER_COOKIE } from "../auth/viewer.ts";
+import { upsertUser } from "../db/users.ts";
+import { instanceLabel } from "../origins.ts";
+import { connectFake, dial, registerMessage } from "../../test/fake-connector.ts";
+import { encodeControl } from "@ai-orchestrator/protocol";
+import { attachmentOf } from "./attachments.ts";
+
+const OWNER = "github:1";
+let token: string;
+let tokenId: string;
+
+beforeAll(async () => {
+  await upsertUser(env.DB, { id: OWNER, login: "ann", name: "Ann" }, Date.now());
+  await upsertUser(env.DB, { id: "github:2", login: "bob", name: "Bob" }, Date.now());
+  ({
+    text: token,
+    row: { id: tokenId },
+  } = await issueInstanceToken(env.DB, { userId: OWNER, name: "test" }));
+});
+
+/** A request of a signed-in viewer to an instance. */
+async function view(
+  clientId: string,
+  path: string,
+  init: RequestInit & { user?: string } = {},
+): Promise<Response> {
+  const label = await instanceLabel(OWNER, clientId);
+  const origin = `http://${label}.hub.localhost:8787`;
+  const userId = init.user ?? OWNER;
+  const content = { userId, login: "ann", sessionId: "s", label, issuedAt: Date.now() };
+  const headers = new Headers(init.headers);
+  headers.set("host", new URL(origin).host);
+  headers.set("origin", origin);
+  headers.set("cookie", `${VIEWER_COOKIE}=${await signViewerCookie(env, content)}`);
+  return exports.default.fetch(origin + path, { ...init, headers, redirect: "manual" });
+}
+
+async function openWebSocket(
+  clientId: string,
+): Promise<{ socket: WebSocket; next(): Promise<string>; closed: Promise<number> }> {
+  const { webSocket: socket } = await view(clientId, "/ws", { headers: { upgrade: "websocket" } });
+  if (!socket) throw new Error("refused");
+  socket.accept();
+  const queue: string[] = [];
+  let wake: (() => void) | undefined;
+  socket.addEventListener("message", ({ data }) => {
+    queue.push(String(data));
+    wake?.();
+  });
+  const closed = new Promise<number>((resolve) =>
+    socket.addEventListener("close", ({ code }) => resolve(code)),
+  );
+  const next = async () => {
+    while (queue.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    return queue.shift() ?? "";
+  };
+  return { socket, next, closed };
+}
+
+const tunnelOf = async (clientId: string) => env.TUNNEL.getByName(await instanceLabel(OWNER, clientId));
+
+describe("registering", () => {
+  it.each([
+    ["no token", { authorization: "" }, 401],
+    ["an unknown token", { authorization: `Bearer orc_${"x".repeat(49)}` }, 401],
+    ["no subprotocol", { "sec-websocket-protocol": "" }, 426],
+  ])("refuses %s", async (_what, headers, status) => {
+    const response = await dial(token, "refused", headers);
+    expect(response.status).toBe(status);
+    expect(await response.json()).toHaveProperty("error.message");
+  });
+
+  it("refuses a client_id that is not one", async () => {
+    for (const id of ["", "a b", "x".repeat(129), "é"]) expect((await dial(token, id)).status).toBe(400);
+  });
+
+  it("tells the connector where people open it, and the UserHub that it is there", async () => {
+    const connector = await connectFake(token, "My Laptop".replace(" ", "-"));
+    const label = await instanceLabel(OWNER, "My-Laptop");
+    expect(connector.received[0]).toMatchObject({
+      type: "registered",
+      instance: { label, url: `http://${label}.hub.localhost:8787` },
+    });
+    expect(label).toMatch(/^my-laptop-[a-z2-7]{10}$/);
+    await expect
+      .poll(async () => (await env.USER_HUB.getByName(OWNER).list()).map(({ label }) => label))
+      .toContain(label);
+  });
+
+  it("ends a connection whose messages are malformed, out of order or foreign", async () => {
+    for (const message of [
+      "not json",
+      "{}",
+      '{"type":"register"}',
+      encodeControl({ type: "status_update", status: "idle", sessions: [] }),
+      encodeControl(registerMessage("another-id")),
+      new Uint8Array([0x30, 0, 0, 0, 0, 0, 0, 1]),
+    ]) {
+      const socket = (await dial(token, "malformed")).webSocket;
+      if (!socket) throw new Error("refused");
+      socket.accept();
+      const closed = new Promise<number>((resolve) =>
+        socket.addEventListener("close", ({ code }) => resolve(code)),
+      );
+      socket.send(message);
+      expect(await closed).toBe(4400);
+    }
+  });
+
+  it("refuses a protocol version it does not speak", async () => {
+    const socket = (await dial(token, "versions")).webSocket;
+    socket?.accept();
+    const closed = new Promise<number>((resolve) =>
+      socket?.addEventListener("close", ({ code }) => resolve(code)),
+    );
+    socket?.send(encodeControl({ ...registerMessage("versions"), protocol: 3 }));
+    expect(await closed).toBe(4426);
+  });
+
+  it("the newest connection wins and the older is told so", async () => {
+    const older = await connectFake(token, "twice");
+    const browser = await openWebSocket("twice");
+    await connectFake(token, "twice", {
+      http: (stream) => stream.respond({ status: 201, headers: [] }, true),
+    });
+    expect(await older.closed).toBe("replaced");
+    expect(older.received.at(-1)).toMatchObject({ type: "go_away", code: "replaced" });
+    expect(await browser.closed).toBe(1012);
+    expect((await view("twice", "/")).status).toBe(201);
+    await expect.poll(() => connected("twice")).toBe(true);
+  });
+
+  it("unregistered sockets are few", async () => {
+    const sockets = await Promise.all(
+      Array.from({ length: 6 }, async () => (await dial(token, "many")).webSocket),
+    );
+    const codes = new Set<number>();
+    for (const socket of sockets) {
+      socket?.addEventListener("close", ({ code }) => codes.add(code));
+      socket?.accept();
+    }
+    await expect.poll(() => [...codes]).toEqual([4429]);
+  });
+
+  it("revoking the token closes what is connected with it", async () => {
+    const revoked = await issueInstanceToken(env.DB, { userId: OWNER, name: "to revoke" });
+    const connector = await connectFake(revoked.text, "revoked");
+    const other = await connectFake(token, "kept");
+    await (await tunnelOf("revoked")).disconnectToken(OWNER, revoked.row.id);
+    await (await tunnelOf("kept")).disconnectToken(OWNER, revoked.row.id);
+    expect(await connector.closed).toBe("token_revoked");
+    expect((await view("kept", "/")).status).toBe(200);
+    expect(other.received.some(({ type }) => type === "go_away")).toBe(false);
+    expect(tokenId).not.toBe(revoked.row.id);
+  });
+});
+
+async function connected(clientId: string): Promise<boolean> {
+  const label = await instanceLabel(OWNER, clientId);
+  const instances = await env.USER_HUB.getByName(OWNER).list();
+  return instances.find((instance) => instance.label === label)?.connected ?? false;
+}
+
+describe("looking", () => {
+  it("only its owner sees an instance, whoever signed the cookie", async () => {
+    await connectFake(token, "mine");
+    expect((await view("mine", "/")).status).toBe(200);
+    expect((await view("mine", "/", { user: "github:2" })).status).toBe(404);
+    const tunnel = await tunnelOf("mine");
+    expect(await tunnel.presence("github:2")).toEqual({ connected: false, provenAt: null });
+  });
+
+  it("an instance that is not connected is a 503 with the next step, an unknown label a 404", async () => {
+    const connector = await connectFake(token, "leaves");
+    connector.socket.close(1000, "stopped");
+    await expect
+      .poll(async () => (await view("leaves", "/", { headers: { accept: "text/html" } })).status)
+      .toBe(503);
+    const page = await view("leaves", "/", { headers: { accept: "text/html" } });
+    expect(page.headers.get("retry-after")).toBe("5");
+    expect(await page.text()).toContain("unreachable");
+    expect((await view("never-seen", "/")).status).toBe(404);
+  });
+
+  it("without a cookie a person is sent to the hub and a script is refused", async () => {
+    const label = await instanceLabel(OWNER, "mine");
+    const url = `http://${label}.hub.localhost:8787/deep/link?q=1`;
+    const host = new URL(url).host;
+    const page = await exports.default.fetch(url, {
+      headers: { host, accept: "text/html" },
+      redirect: "manual",
+    });
+    expect(page.status).toBe(302);
+    const location = new URL(page.headers.get("location") ?? "");
+    expect(location.origin + location.pathname).toBe(`http://hub.localhost:8787/open/${label}`);
+    expect(location.searchParams.get("next")).toBe("/deep/link?q=1");
+    expect(page.headers.get("set-cookie")).toMatch(/^__Host-orchestrator-nonce=\S+; Path=\/;/);
+    const script = await exports.default.fetch(url, { headers: { host } });
+    expect(script.status).toBe(401);
+  });
+
+  it("a socket without a heartbeat for 90 s is not taken for an instance", async () => {
+    const connector = await connectFake(token, "asleep");
+    const later = Date.now() + 91_000;
+    const clock = vi.spyOn(Date, "now").mockReturnValue(later);
+    try {
+      const tunnel = await tunnelOf("asleep");
+      expect(await tunnel.presence(OWNER)).toEqual({ connected: false, provenAt: null });
+    } finally {
+      clock.mockRestore();
+    }
+    expect(await connector.closed).toBe("heartbeat_timeout");
+  });
+});
+
+describe("eviction", () => {
+  it("an open WebSocket outlives the object: the next message each way arrives", async () => {
+    let push: ((text: string) => void) | undefined;
+    await connectFake(token, "sleeps", {
+      message(text, reply) {
+        push = reply;
+        reply(`echo ${text}`);
+      },
+    });
+    const browser = await openWebSocket("sleeps");
+    browser.socket.send("before");
+    expect(await browser.next()).toBe("echo before");
+    for (const round of [1, 2, 3]) {
+      const tunnel = await tunnelOf("sleeps");
+      const marked = await runInDurableObject(
+        tunnel,
+        (instance) => Object.assign(instance, { marked: true }) && true,
+      );
+      expect(marked).toBe(true);
+      await evictDurableObject(tunnel, { webSockets: "hibernate" });
+      push?.(`from the instance ${round}`);
+      expect(await browser.next()).toBe(`from the instance ${round}`);
+      expect(await runInDurableObject(tunnel, (instance) => "marked" in instance)).toBe(false);
+      await evictDurableObject(tunnel, { webSockets: "hibernate" });
+      browser.socket.send(`from the browser ${round}`);
+      expect(await browser.next()).toBe(`echo from the browser ${round}`);
+    }
+    await evictDurableObject(await tunnelOf("sleeps"), { webSockets: "hibernate" });
+    browser.socket.close(4001, "done");
+    expect(await browser.closed).toBe(4001);
+  });
+
+  it("keeps both windows: more bytes than a window pass over many evictions", async () => {
+    await connectFake(token, "windows", { message: (text, reply) => reply(text) });
+    const browser = await openWebSocket("windows");
+    const message = "x".repeat(100_000);
+    for (let round = 0; round < 15; round++) {
+      browser.socket.send(message);
+      expect((await browser.next()).length).toBe(message.length);
+      await evictDurableObject(await tunnelOf("windows"), { webSockets: "hibernate" });
+    }
+  });
+
+  it("stream ids are not used again", async () => {
+    const ids: number[] = [];
+    const connector = await connectFake(token, "ids", {
+      http(stream) {
+        ids.push(stream.id);
+        stream.respond({ status: 204, headers: [] }, true);
+      },
+    });
+    for (let round = 0; round < 3; round++) {
+      await view("ids", "/");
+      await view("ids", "/");
+      await evictDurableObject(await tunnelOf("ids"), { webSockets: "hibernate" });
+    }
+    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+    expect(new Set(ids).size).toBe(6);
+    expect(connector.connection.streamCount).toBe(0);
+  });
+
+  it("an instance that leaves while the object sleeps closes its browsers' sockets and goes from the registry", async () => {
+    const connector = await connectFake(token, "leaves-asleep");
+    const browser = await openWebSocket("leaves-asleep");
+    await evictDurableObject(await tunnelOf("leaves-asleep"), { webSockets: "hibernate" });
+    connector.socket.close(1000, "stopped");
+    expect(await browser.closed).toBe(1012);
+    await expect.poll(() => connected("leaves-asleep")).toBe(false);
+  });
+
+  it("a heartbeat is answered without waking the object and without a frame from it", async () => {
+    const connector = await connectFake(token, "heartbeat");
+    const tunnel = await tunnelOf("heartbeat");
+    await evictDurableObject(tunnel, { webSockets: "hibernate" });
+    const pong = new Promise<unknown>((resolve) =>
+      connector.socket.addEventListener("message", ({ data }) => resolve(data)),
+    );
+    connector.socket.send("orchestrator.v2.ping");
+    expect(await pong).toBe("orchestrator.v2.pong");
+    const { provenAt } = await tunnel.presence(OWNER);
+    expect(provenAt).toBeGreaterThan(Date.now() - 1000);
+  });
+
+  it("what a socket carries stays far below the platform's 16 KiB", async () => {
+    await connectFake(token, "attachments");
+    await openWebSocket("attachments");
+    await runInDurableObject(await tunnelOf("attachments"), (_instance, state) => {
+      for (const socket of state.getWebSockets()) {
+        expect(JSON.stringify(attachmentOf(socket)).length).toBeLessThan(1024);
+      }
+    });
+  });
+});
+
+describe("hostile connectors", () => {
+  it("garbage in binary messages costs streams or the connection, never the hub", async () => {
+    for (let round = 0; round < 30; round++) {
+      const connector = await connectFake(token, "garbage");
+      connector.socket.send(crypto.getRandomValues(new Uint8Array(1 + round * 17)));
+    }
+    await connectFake(token, "garbage");
+    expect((await view("garbage", "/")).status).toBe(200);
+  });
+
+  it("an answer with an impossible status or header is a 502, and the next request works", async () => {
+    await connectFake(token, "nonsense", {
+      http(stream, head) {
+        if (head.target === "/bad") stream.write(new TextEncoder().encode("data before a head"));
+        else stream.respond({ status: 200, headers: [] }, true);
+      },
+    });
+    expect((await view("nonsense", "/bad")).status).toBeGreaterThanOrEqual(400);
+    expect((await view("nonsense", "/")).status).toBe(200);
+  });
+});
