@@ -186,7 +186,7 @@ import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
 writeFileSync("pids", process.pid + " " + child.pid);
-console.log("hello", process.env.ORCHESTRATOR_TOKEN ?? "no token");
+console.log("\\u001B[31mhello\\u001B[0m", process.env.ORCHESTRATOR_TOKEN ?? "no token");
 const port = Number(process.env.SERVER_PORT);
 setTimeout(() => createServer((q, s) => s.end(JSON.stringify({ status: "ok", installMode: "npm", version: "7" }))).listen(port, "127.0.0.1"), 200);
 process.on("SIGINT", () => process.exit(5));

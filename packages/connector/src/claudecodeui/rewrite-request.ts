@@ -28,8 +28,7 @@ export function isPageRequest(request: RequestParts): boolean {
  * API key) are left alone. Without a token the placeholder is removed all the same, and claudecodeui answers 401.
  */
 export function rewriteRequest(request: RequestParts, token: string | undefined): RequestParts {
-  if (!needsToken(request))
-    return isPageRequest(request) ? { ...request, headers: plainly(request.headers) } : request;
+  if (!needsToken(request)) return request;
   const target = withoutPlaceholder(request.target);
   let headers = request.headers.filter(
     ([name, value]) => !isHeader(name, "authorization") || !isPlaceholder(value),
@@ -56,7 +55,7 @@ export function isHeader(header: string, name: string): boolean {
   return header.toLowerCase() === name;
 }
 
-/** Answers that will be rewritten are asked for uncompressed. */
+/** Answers that may carry a token are asked for uncompressed, so that they can be read in any case. */
 function plainly(headers: HeaderList): HeaderList {
   return [...headers.filter(([name]) => !isHeader(name, "accept-encoding")), ["Accept-Encoding", "identity"]];
 }

@@ -27,7 +27,7 @@ export function rewriteResponse(
   const kept = { ...response, headers: without(response.headers, "x-refreshed-token") };
   if (isAuthPath(request.target)) return rewriteAuthAnswer(kept, onToken);
   if (!isPageRequest(request) || kept.status !== 200 || !isHtml(kept.headers)) return { response: kept };
-  return isEncoded(kept.headers) ? { response: kept } : { response: kept, rewriteBody: injectPlaceholder };
+  return { response: kept, rewriteBody: injectPlaceholder };
 }
 
 /**
@@ -41,7 +41,7 @@ export function injectPlaceholder(html: string): string {
 }
 
 function rewriteAuthAnswer(response: ResponseParts, onToken: (token: string) => void): RewrittenResponse {
-  // A compressed answer cannot be searched, and was asked not to be: it is withheld rather than passed on unread.
+  // Asked for uncompressed; one that is not is withheld rather than passed on unread.
   if (isEncoded(response.headers)) {
     return {
       response: { ...response, headers: without(response.headers, "content-encoding") },

@@ -1,5 +1,6 @@
 /** One line on the terminal for each thing that happens; colour only where somebody looks. */
 import type { Writable } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 
 export type Tone = "plain" | "good" | "bad" | "quiet";
 
@@ -21,9 +22,10 @@ export class Terminal {
     );
   }
 
-  /** A line of a program started here, as it printed it, behind a name. */
+  /** A line of a program started here, behind a name; in its colours where there is colour. */
   pass(name: string, line: string): void {
-    this.#out.write(this.#colour ? `\u001B[2m${name} |\u001B[0m ${line}\n` : `${name} | ${line}\n`);
+    const plain = `${name} | ${stripVTControlCharacters(line)}\n`;
+    this.#out.write(this.#colour ? `\u001B[2m${name} |\u001B[0m ${line}\n` : plain);
   }
 }
 
