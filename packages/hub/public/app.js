@@ -77,6 +77,8 @@
   // ── Connection ──
   const PING_MS = 30 * SECOND,
     PONG_MS = 10 * SECOND;
+  /** Close code with which the hub ends the page of a sign-in that ended. */
+  const SIGNED_OUT = 4401;
   const bar = document.getElementById("not-connected");
   let socket = null,
     pingTimer,
@@ -88,12 +90,16 @@
     socket.send("ping");
     clearTimeout(pongTimer);
     // A connection that died without a word is closed here; htmx then dials again.
-    pongTimer = setTimeout(() => socket?.close(), PONG_MS);
+    pongTimer = setTimeout(() => {
+      socket.close();
+      lost();
+    }, PONG_MS);
   }
 
   function connected(opened) {
     socket = opened;
     clearTimeout(barTimer);
+    barTimer = undefined;
     clearInterval(pingTimer);
     clearTimeout(pongTimer);
     pingTimer = setInterval(ping, PING_MS);
@@ -101,10 +107,25 @@
     document.body.classList.remove("is-stale");
   }
 
-  function lost(code) {
+  /** A refused WebSocket does not say why; an ordinary request does. */
+  async function leaveIfSignedOut() {
+    try {
+      const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
+      if (answer.status === 401) location.reload();
+    } catch {
+      // The hub is away: the bar says so already.
+    }
+  }
+
+  function closed(code) {
+    if (code === SIGNED_OUT) return location.reload();
+    if (!bar.hidden) void leaveIfSignedOut();
+    lost();
+  }
+
+  function lost() {
     clearInterval(pingTimer);
     clearTimeout(pongTimer);
-    if (code === 4401) return location.reload();
     if (barTimer !== undefined || !bar.hidden) return;
     const since = Date.now();
     // A deploy's short gap is not worth a flicker.
@@ -120,8 +141,8 @@
   function live() {
     const page = document.getElementById("dashboard");
     page.addEventListener("htmx:ws:after:connection", (event) => connected(event.detail.connection.socket));
-    page.addEventListener("htmx:ws:close", (event) => lost(event.detail.code));
-    page.addEventListener("htmx:ws:error", () => lost());
+    page.addEventListener("htmx:ws:close", (event) => closed(event.detail.code));
+    page.addEventListener("htmx:ws:error", lost);
     page.addEventListener("htmx:ws:before:message:incoming", (event) => {
       if (event.detail.message.data !== "pong") return;
       clearTimeout(pongTimer);
