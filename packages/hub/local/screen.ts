@@ -12,9 +12,7 @@ export function warn(line: string): void {
 export function showWelcome(origin: string, link: string): void {
   say(`\nAI Orchestrator runs at ${origin}. Sign in with this link; it works once, for ten minutes:\n`);
   say(`  ${link}\n`);
-  say(
-    process.stdin.isTTY ? "Enter prints a new link, Ctrl-C ends everything.\n" : "Ctrl-C ends everything.\n",
-  );
+  say("Enter prints a new link, Ctrl-C ends everything.\n");
 }
 
 export function showNewLink(link: string): void {

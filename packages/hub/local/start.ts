@@ -84,7 +84,6 @@ async function requireNoOther(run: Run): Promise<void> {
 }
 
 function offerNewLinks(hub: Hub, closing: Closing): void {
-  if (!process.stdin.isTTY) return;
   const lines = createInterface({ input: process.stdin });
   lines.on("line", () => {
     createSignInLink(hub).then(showNewLink, (error: unknown) => {
