@@ -16,7 +16,7 @@ export const claudecodeuiCommand = `HOST=127.0.0.1 npx --yes ${PACKAGE}@${VERSIO
 /** Those of its packages that have install scripts, which npm runs only where they are allowed. */
 const NATIVE = ["better-sqlite3", "bcrypt", "node-pty"];
 const START_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 3_000;
+const STOP_TIMEOUT_MS = 2_000;
 
 /** An installed claudecodeui; all are paths. */
 export interface Claudecodeui {

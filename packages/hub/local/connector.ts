@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { built } from "./paths.ts";
 
-const STOP_TIMEOUT_MS = 2_000;
+const STOP_TIMEOUT_MS = 1_500;
 
 export interface ConnectorProcess {
   pid: number;

@@ -7,7 +7,10 @@ import {
   startClaudecodeui,
   type Claudecodeui,
 } from "./claudecodeui.ts";
-import { freePort } from "./port.ts";
+import { firstFreePort } from "./port.ts";
+
+/** An instance keeps its identity with its port, so the demo comes back to its own; not one that people use already. */
+const FIRST_PORT = 3011;
 
 export interface Demo {
   origin: string;
@@ -32,7 +35,7 @@ export async function startDemo(options: {
   const folder = claudecodeuiFolder();
   const installed = await installClaudecodeui({ folder, ...options });
   const environment = demoEnvironment(installed);
-  const started = await startClaudecodeui(installed, { port: await freePort(), environment });
+  const started = await startClaudecodeui(installed, { port: await firstFreePort(FIRST_PORT), environment });
   options.report(`claudecodeui runs at ${started.origin}.`);
   return { origin: started.origin, environment, stop: () => started.stop() };
 }

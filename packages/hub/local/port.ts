@@ -24,14 +24,12 @@ export async function requireFreePort(port: number): Promise<void> {
   throw new Error(`Port ${port} is held by ${who}.${hub} Choose another: PORT=${port + 1} npm start`);
 }
 
-/** A port of 127.0.0.1 that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("There is no free port.");
-  return address.port;
+/** The first port of 127.0.0.1, counting from one, that nobody listens on: the same again next time, if it can be. */
+export async function firstFreePort(from: number): Promise<number> {
+  for (let port = from; port <= 65_535; port++) {
+    if ((await listenError(port, "127.0.0.1")) === undefined) return port;
+  }
+  throw new Error(`There is no free port from ${from} on.`);
 }
 
 /** Why nobody can listen there, `EADDRINUSE` or `EACCES`; undefined where one can, or the address does not exist here. */
