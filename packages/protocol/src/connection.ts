@@ -50,6 +50,11 @@ export class Connection implements StreamLink, FrameVisitor {
     return this.#streams.keys();
   }
 
+  /** An open stream. */
+  stream(id: number): Stream | undefined {
+    return this.#streams.get(id);
+  }
+
   /** The highest stream id so far. */
   get lastId(): number {
     return this.#lastId;

@@ -1,9 +1,9 @@
 /** A hub and a connector joined in memory. Nothing moves by itself: `settle` ends the turn and carries what was sent. */
-import { Connection } from "../connection.ts";
+import { Connection, type ConnectionOptions } from "../connection.ts";
 import type { ConnectionError } from "../errors.ts";
 import type { RequestHead } from "../header-block.ts";
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from "../limits.ts";
-import type { Stream } from "../stream.ts";
+import type { Stream, StreamState } from "../stream.ts";
 import { Recorder } from "./recorder.ts";
 
 export interface PairOptions {
@@ -20,8 +20,9 @@ export function requestHead(head: Partial<RequestHead> = {}): RequestHead {
 }
 
 export class Pair {
-  readonly hub: Connection;
+  hub: Connection;
   readonly connector: Connection;
+  readonly #hubOptions: ConnectionOptions;
   /** Messages on their way. */
   readonly toHub: Uint8Array[] = [];
   readonly toConnector: Uint8Array[] = [];
@@ -36,14 +37,15 @@ export class Pair {
     const hubTakes = { ...DEFAULT_PEER_LIMITS, ...options.hub };
     const connectorTakes = { ...DEFAULT_PEER_LIMITS, ...options.connector };
     const schedule = (flush: () => void) => void this.#turn.push(flush);
-    this.hub = new Connection({
+    this.#hubOptions = {
       role: "hub",
       text: "utf-8",
       local: hubTakes,
       remote: connectorTakes,
       schedule,
       send: (message) => this.#sent("toConnector", message),
-    });
+    };
+    this.hub = new Connection(this.#hubOptions);
     this.connector = new Connection({
       role: "connector",
       text: "latin1",
@@ -71,6 +73,19 @@ export class Pair {
     return ends;
   }
 
+  /** The hub loses its memory; these owners' open WebSockets live on from what was stored of their streams. */
+  evictHub(owners: Recorder[]): void {
+    this.endTurn();
+    const former = this.hub;
+    this.hub = new Connection(this.#hubOptions);
+    this.hub.skipIds(former.lastId);
+    for (const owner of owners) {
+      if (!owner.stream || owner.stream.isOver) continue;
+      const stored = JSON.parse(JSON.stringify(owner.stream.state)) as StreamState;
+      owner.stream = this.hub.restore(stored, owner);
+    }
+  }
+
   /** The connector's owner of a stream. */
   at(id: number): Recorder {
     const recorder = this.accepted.get(id);
@@ -85,14 +100,17 @@ export class Pair {
 
   /** Carries everything over until nothing moves. */
   settle(): void {
-    for (;;) {
-      this.endTurn();
-      const toHub = this.toHub.shift();
-      const toConnector = this.toConnector.shift();
-      if (toHub) this.#deliver(this.hub, toHub);
-      if (toConnector) this.#deliver(this.connector, toConnector);
-      if (!toHub && !toConnector) return;
-    }
+    while (this.carry());
+  }
+
+  /** Ends the turn and carries one message each way; false if there was none. */
+  carry(): boolean {
+    this.endTurn();
+    const toHub = this.toHub.shift();
+    const toConnector = this.toConnector.shift();
+    if (toHub) this.#deliver(this.hub, toHub);
+    if (toConnector) this.#deliver(this.connector, toConnector);
+    return toHub !== undefined || toConnector !== undefined;
   }
 
   #deliver(to: Connection, message: Uint8Array): void {
