@@ -32,41 +32,35 @@
   }
 
   // ── Cards ──
-  const inOrder = (card, other) => card.dataset.order < other.dataset.order;
+  /** A lane's cards in order, wherever they are now. Keys compare by code unit, as in the hub. */
+  function cardsOf(lane, cards) {
+    const own = cards.filter((card) => `lane-${card.dataset.lane}` === lane.id);
+    return own.sort((a, b) => (a.dataset.order < b.dataset.order ? -1 : 1));
+  }
 
-  /** Puts every card in its lane and place. Returns the moves still to be made, so that they can be shown as moves. */
-  function misplaced() {
-    const moves = [];
-    for (const card of board.querySelectorAll(".card")) {
-      const lane = document.getElementById(`lane-${card.dataset.lane}`);
-      const before = card.previousElementSibling,
-        after = card.nextElementSibling;
-      const isHome = card.parentElement === lane;
-      const isSorted = (!before || inOrder(before, card)) && (!after || inOrder(card, after));
-      if (!isHome || !isSorted) moves.push([card, lane]);
+  function arrange([lane, cards]) {
+    let next = lane.firstElementChild;
+    for (const card of cards) {
+      if (card === next) next = next.nextElementSibling;
+      // moveBefore keeps focus and open details where the browser knows it.
+      else if (lane.moveBefore) lane.moveBefore(card, next);
+      else lane.insertBefore(card, next);
     }
-    return moves;
   }
 
-  function place([card, lane]) {
-    const next = [...lane.children].find((other) => other !== card && inOrder(card, other)) ?? null;
-    if (card.parentElement === lane && card.nextElementSibling === next) return;
-    // moveBefore keeps focus and open details where the browser knows it.
-    if (lane.moveBefore) lane.moveBefore(card, next);
-    else lane.insertBefore(card, next);
-  }
-
+  /** Puts every card in its lane and place, and shows it as a move. */
   function placeCards() {
-    const moves = misplaced();
-    if (moves.length === 0) return;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (still || document.hidden || !document.startViewTransition) moves.forEach(place);
-    else {
-      const transition = document.startViewTransition(() => moves.forEach(place));
-      // The next burst may cut it short; the moves are made all the same.
-      transition.finished.catch(() => undefined);
-      transition.ready.catch(() => undefined);
-    }
+    const cards = [...board.querySelectorAll(".card")];
+    const lanes = [...board.querySelectorAll(".cards")]
+      .map((lane) => [lane, cardsOf(lane, cards)])
+      .filter(([lane, own]) => own.some((card, index) => lane.children[index] !== card));
+    if (lanes.length === 0) return;
+    const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (isStill || document.hidden || !document.startViewTransition) return lanes.forEach(arrange);
+    const transition = document.startViewTransition(() => lanes.forEach(arrange));
+    // The next burst may cut it short; the moves are made all the same.
+    transition.finished.catch(() => undefined);
+    transition.ready.catch(() => undefined);
   }
 
   function showTitle() {

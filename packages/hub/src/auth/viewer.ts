@@ -9,7 +9,7 @@ import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
 import { equalInConstantTime, fromBase64Url, sha256, toBase64Url } from "../secrets.ts";
 import { findLiveSession, HUB_COOKIE_PREFIX } from "./session.ts";
 
-export { HUB_COOKIE_PREFIX, isSessionAlive } from "./session.ts";
+export { isSessionAlive } from "./session.ts";
 
 export const VIEWER_COOKIE = `${HUB_COOKIE_PREFIX}viewer`;
 export const NONCE_COOKIE = `${HUB_COOKIE_PREFIX}nonce`;

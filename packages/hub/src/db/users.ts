@@ -1,12 +1,4 @@
-/** A person. `id` is `local` or `github:<numeric id>`; times are milliseconds since the epoch. */
-export interface UserRow {
-  id: string;
-  login: string;
-  name: string;
-  created_at: number;
-}
-
-/** Adds a person, or brings the login and name of a known one up to date. */
+/** Adds a person, or brings the login and name of a known one up to date. `id` is `local` or `github:<numeric id>`. */
 export async function upsertUser(
   db: D1Database,
   user: { id: string; login: string; name: string },
@@ -19,8 +11,4 @@ export async function upsertUser(
     )
     .bind(user.id, user.login, user.name, now)
     .run();
-}
-
-export function findUser(db: D1Database, id: string): Promise<UserRow | null> {
-  return db.prepare("SELECT id, login, name, created_at FROM users WHERE id = ?").bind(id).first<UserRow>();
 }

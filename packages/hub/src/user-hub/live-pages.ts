@@ -7,7 +7,7 @@ import { renderBoard, renderChange } from "../ui/push.tsx";
 import type { View } from "../ui/view.ts";
 
 /** The page asks so that it learns of a dead connection; the platform answers without waking the object. */
-export const PAGE_PING = "ping";
+const PAGE_PING = "ping";
 const PAGE_PONG = "pong";
 
 /** Changes closer together than this go out together; the first of a burst goes at once. Milliseconds. */
