@@ -17,7 +17,7 @@
     } catch {
       status.textContent = "The hub does not answer either. Still trying.";
     }
-    timer = setTimeout(ask, delay * (0.8 + Math.random() * 0.4));
+    timer = setTimeout(() => void ask(), delay * (0.8 + Math.random() * 0.4));
     delay = Math.min(delay * 1.5, LONGEST_MS);
   }
 
@@ -30,5 +30,5 @@
 
   document.addEventListener("visibilitychange", askNow);
   addEventListener("online", askNow);
-  timer = setTimeout(ask, FIRST_MS);
+  timer = setTimeout(() => void ask(), FIRST_MS);
 })();
