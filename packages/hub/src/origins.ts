@@ -28,7 +28,7 @@ export function isLabel(text: string): boolean {
 }
 
 /** Host (with port) of an instance. */
-export function instanceHost(label: string, settings: OriginSettings): string {
+function instanceHost(label: string, settings: OriginSettings): string {
   return settings.INSTANCE_HOST.replace("{label}", label);
 }
 
