@@ -329,9 +329,9 @@ async function collect(answer: http.IncomingMessage): Promise<Buffer> {
 
 /** The next chunk as text, each call one. */
 function reader(answer: http.IncomingMessage): () => Promise<string> {
-  const iterator = answer[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const iterator = answer[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   return async () => {
-    const { value } = await iterator.next();
-    return (value as Buffer).toString();
+    const next = await iterator.next();
+    return next.done ? "" : next.value.toString();
   };
 }

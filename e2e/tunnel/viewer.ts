@@ -80,11 +80,10 @@ export class Viewer {
     const cookie = this.cookieHeader(host);
     address.hostname = "127.0.0.1";
     address.protocol = "ws:";
-    return new WebSocket(address, protocols, {
-      perMessageDeflate: false,
-      ...options,
-      headers: { host, origin, ...(cookie === "" ? {} : { cookie }), ...options.headers },
-    });
+    // As long as Chromium waits for the server to end the TCP connection after the closing handshake.
+    const asBrowser = { perMessageDeflate: false, closeTimeout: 2000 };
+    const headers = { host, origin, ...(cookie === "" ? {} : { cookie }), ...options.headers };
+    return new WebSocket(address, protocols, { ...asBrowser, ...options, headers });
   }
 
   cookieHeader(host: string): string {

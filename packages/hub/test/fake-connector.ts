@@ -33,7 +33,7 @@ export interface FakeConnector {
 export interface FakeApplication {
   http?(stream: Stream, head: RequestHead): void;
   /** Called with each whole message of a WebSocket; default: sends it back. */
-  message?(text: string, reply: (text: string) => void): void;
+  message?: (text: string, reply: (text: string) => void) => void;
 }
 
 /** The upgrade alone; its status is 101 where the hub lets it in. */
@@ -130,7 +130,7 @@ function serve(stream: Stream, head: RequestHead, application: FakeApplication):
 function serveWebSocket(stream: Stream, application: FakeApplication): void {
   const sender = new MessageSender(stream, 1024 * 1024);
   const reply = (text: string) => sender.send(new TextEncoder().encode(text), true);
-  const answer = application.message ?? ((text: string) => reply(text));
+  const answer = application.message ?? reply;
   const receiver = new MessageReceiver(stream, 1024 * 1024, (message, _text, bytes) => {
     answer(new TextDecoder().decode(message), reply);
     stream.consume(bytes);

@@ -49,6 +49,11 @@ export class ConnectorSockets {
     return this.#state.storage.kv.get<string>("owner");
   }
 
+  /** The instance's own name for itself; undefined before the first connection. */
+  clientId(): string | undefined {
+    return this.#state.storage.kv.get<string>("clientId");
+  }
+
   all(): ConnectorSocket[] {
     return this.#state.getWebSockets(SocketTag.connector).flatMap((socket) => {
       const attachment = attachmentOf(socket);
@@ -72,7 +77,10 @@ export class ConnectorSockets {
   accept(identity: ConnectorIdentity): Response {
     const owner = this.owner();
     if (owner !== undefined && owner !== identity.owner) return new Response(null, { status: 404 });
-    if (owner === undefined) this.#state.storage.kv.put("owner", identity.owner);
+    if (owner === undefined) {
+      this.#state.storage.kv.put("owner", identity.owner);
+      this.#state.storage.kv.put("clientId", identity.clientId);
+    }
     this.#dropOldestRegistering();
     const { 0: connectorEnd, 1: socket } = new WebSocketPair();
     this.#state.acceptWebSocket(socket, [SocketTag.connector]);
@@ -101,7 +109,8 @@ export class ConnectorSockets {
 
   /** Nothing more is expected of this socket in time. */
   forgetDeadline({ connectionId }: ConnectorAttachment): void {
-    clearTimeout(this.#deadlines.get(connectionId));
+    const deadline = this.#deadlines.get(connectionId);
+    if (deadline !== undefined) clearTimeout(deadline);
     this.#deadlines.delete(connectionId);
   }
 

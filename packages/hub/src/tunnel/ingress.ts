@@ -66,9 +66,12 @@ async function findViewer({
   return (await isSessionAlive(env.DB, sessionId, userId)) ? found : null;
 }
 
-/** Sends the browser to the hub for a code; the nonce stays here and binds the code to this browser. */
-async function askHub({ label, url, env }: Visit): Promise<Response> {
-  const nonce = randomSecret();
+/**
+ * Sends the browser to the hub for a code; the nonce stays here and binds the code to this browser. One that is there
+ * is used again: another tab may be on its way with it.
+ */
+async function askHub({ request, label, url, env }: Visit): Promise<Response> {
+  const nonce = readCookie(request, NONCE_COOKIE) ?? randomSecret();
   const hub = new URL(routes.open(label), env.HUB_ORIGIN);
   hub.searchParams.set("next", url.pathname + url.search);
   hub.searchParams.set("binding", await bindingHash(nonce));
@@ -80,11 +83,15 @@ async function enter(visit: Visit): Promise<Response> {
   const { request, env, label, origin, url } = visit;
   const code = url.searchParams.get("code") ?? "";
   const nonce = readCookie(request, NONCE_COOKIE);
-  const viewer = nonce === undefined ? null : await redeemViewerCode(env.DB, { code, label, nonce });
-  if (!viewer)
-    return errorResponse("enter_refused", request, { link: { href: `${origin}/`, text: "Open it again" } });
   const next = parseLocalPath(url.searchParams.get("next")) ?? "/";
-  return redirect(next, [await viewerCookie(visit, viewer), serializeCookie(NONCE_COOKIE, "", 0)]);
+  const viewer = nonce === undefined ? null : await redeemViewerCode(env.DB, { code, label, nonce });
+  // Another tab of this browser was faster and has let it in already.
+  if (!viewer && (await findViewer(visit))) return redirect(next, []);
+  if (!viewer) {
+    const link = { href: origin + next, text: "Open it again" };
+    return errorResponse("enter_refused", request, { link });
+  }
+  return redirect(next, [await viewerCookie(visit, viewer)]);
 }
 
 /** Says whether the instance is connected, for the page that waits for it. */

@@ -80,7 +80,7 @@ describe("registering", () => {
   });
 
   it("tells the connector where people open it, and the UserHub that it is there", async () => {
-    const connector = await connectFake(token, "My Laptop".replace(" ", "-"));
+    const connector = await connectFake(token, "My-Laptop");
     const label = await instanceLabel(OWNER, "My-Laptop");
     expect(connector.received[0]).toMatchObject({
       type: "registered",
@@ -88,7 +88,7 @@ describe("registering", () => {
     });
     expect(label).toMatch(/^my-laptop-[a-z2-7]{10}$/);
     await expect
-      .poll(async () => (await env.USER_HUB.getByName(OWNER).list()).map(({ label }) => label))
+      .poll(async () => (await env.USER_HUB.getByName(OWNER).list()).map((instance) => instance.label))
       .toContain(label);
   });
 

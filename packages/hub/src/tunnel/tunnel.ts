@@ -14,6 +14,7 @@ import {
 import type { GoneReason, Presence, TunnelRpc } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { errorResponse } from "../errors.ts";
+import { routes } from "../routes.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { ActiveConnection } from "./active-connection.ts";
 import { attachmentOf, type ConnectorAttachment } from "./attachments.ts";
@@ -41,7 +42,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     const viewer = readViewer(request);
     if (!viewer || viewer.userId !== this.#connectors.owner()) return errorResponse("not_found", request);
     const active = this.#provenConnection();
-    if (!active) return errorResponse("instance_offline", request);
+    if (!active) return this.#offline(request);
     return proxy(active, request, viewer);
   }
 
@@ -145,6 +146,15 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
       return active;
     this.ctx.waitUntil(this.#end(active.socket, "heartbeat_timeout", "No heartbeat for 90 seconds."));
     return undefined;
+  }
+
+  #offline(request: Request): Response {
+    const instance = this.#connectors.clientId();
+    const link = { href: new URL(routes.dashboard, this.env.HUB_ORIGIN).href, text: "Go to the dashboard" };
+    return errorResponse("instance_offline", request, {
+      link,
+      ...(instance === undefined ? {} : { instance }),
+    });
   }
 
   #viewerClosed(streamId: number, code: number, reason: string): void {

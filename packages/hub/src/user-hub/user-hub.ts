@@ -1,5 +1,4 @@
 import { DurableObject } from "cloudflare:workers";
-import { LIMITS } from "@ai-orchestrator/protocol";
 import { isSessionAlive } from "../auth/session.ts";
 import type { GoneReason, InstanceConnected, StatusReport, UserHubRpc } from "../contracts.ts";
 import type { Env } from "../env.ts";
@@ -14,8 +13,6 @@ const LOOK = "look";
 
 /** Milliseconds between two looks at the same Tunnels. */
 const LOOK_EVERY_MS = 15_000;
-/** An instance that was silent for longer than two heartbeats and their answer is not shown as reachable. */
-const SILENT_MS = (2 * LIMITS.heartbeatIntervalSeconds + LIMITS.heartbeatTimeoutSeconds) * 1000;
 /** Instances gone for longer are not asked after; they register again when they return. */
 const RECENTLY_GONE_MS = 60 * 60_000;
 
@@ -130,7 +127,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     const tunnel = this.env.TUNNEL.getByName(label);
     const presence = await tunnel.presence(this.#owner);
     const provenAt = presence.provenAt ?? connectedAt;
-    const isHere = presence.connected && Date.now() - provenAt <= SILENT_MS;
+    const isHere = presence.connected;
     if (connected && !isHere) {
       await this.instanceGone(clientId, connectedAt, "connection_lost", provenAt);
     } else if (!connected && isHere && this.#registry.returned(clientId, provenAt)) {
