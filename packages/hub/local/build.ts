@@ -4,7 +4,16 @@
  * A part whose sources have not changed since is left alone.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,6 +31,7 @@ interface Part {
   build(): void;
 }
 
+const DAY_MS = 24 * 60 * 60_000;
 const common = ["package-lock.json", "tsconfig.base.json"];
 
 const parts: Part[] = [
@@ -49,7 +59,6 @@ export function build(report: (line: string) => void = () => undefined): void {
     const hash = contentHash(part.sources.map((source) => path.join(repository, source)));
     if (existsSync(part.result) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) continue;
     report(`Building ${part.name}`);
-    rmSync(path.dirname(stamp), { recursive: true, force: true });
     part.build();
     writeFileSync(stamp, hash);
   }
@@ -62,6 +71,8 @@ function packagePart(name: string, uses: string[]): Part {
     sources: [...common, ...uses, `${folder}/src`, `${folder}/package.json`, `${folder}/tsconfig.build.json`],
     result: path.join(repository, folder, "dist/index.js"),
     build: () => {
+      // What is published must not hold modules that are gone from the sources.
+      rmSync(path.join(repository, folder, "dist"), { recursive: true, force: true });
       run("tsc", ["-p", path.join(folder, "tsconfig.build.json")]);
     },
   };
@@ -90,7 +101,9 @@ function copyAssets(): string {
   const files = [path.join(htmx, "dist/htmx.min.js"), path.join(htmx, "dist/ext/hx-ws.min.js")];
   const own = path.join(hubPackage, "public");
   const version = contentHash([own, ...files]).slice(0, 12);
-  const target = path.join(built.public, ".orchestrator/assets", version);
+  const versions = path.join(built.public, ".orchestrator/assets");
+  const target = path.join(versions, version);
+  removeOldVersions(versions);
   mkdirSync(target, { recursive: true });
   cpSync(own, target, { recursive: true });
   for (const file of files) cpSync(file, path.join(target, path.basename(file)));
@@ -99,6 +112,14 @@ function copyAssets(): string {
     "/.orchestrator/assets/*\n  Cache-Control: public, max-age=31536000, immutable\n  X-Content-Type-Options: nosniff\n",
   );
   return version;
+}
+
+/** A hub that runs now may serve an earlier version: only those of another day go. */
+function removeOldVersions(folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    const version = path.join(folder, name);
+    if (Date.now() - statSync(version).mtimeMs > DAY_MS) rmSync(version, { recursive: true });
+  }
 }
 
 /** Where each command's script is, in its package. */
