@@ -250,6 +250,19 @@ describe("eviction", () => {
     expect(await browser.closed).toBe(4001);
   });
 
+  it("an open and silent WebSocket lets the object fall asleep by itself", { timeout: 30_000 }, async () => {
+    await connectFake(token, "idle", { message: (text, reply) => reply(text) });
+    const browser = await openWebSocket("idle");
+    browser.socket.send("x".repeat(200_000));
+    await browser.next();
+    const tunnel = await tunnelOf("idle");
+    await runInDurableObject(tunnel, (instance) => Object.assign(instance, { marked: true }) && true);
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    expect(await runInDurableObject(tunnel, (instance) => "marked" in instance)).toBe(false);
+    browser.socket.send("still here");
+    expect(await browser.next()).toBe("still here");
+  });
+
   it("keeps both windows: more bytes than a window pass over many evictions", async () => {
     await connectFake(token, "windows", { message: (text, reply) => reply(text) });
     const browser = await openWebSocket("windows");
