@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import close from "../vectors/close.json" with { type: "json" };
+import control from "../vectors/control.json" with { type: "json" };
 import data from "../vectors/data.json" with { type: "json" };
 import malformed from "../vectors/malformed.json" with { type: "json" };
 import messages from "../vectors/messages.json" with { type: "json" };
@@ -7,7 +8,8 @@ import request from "../vectors/request.json" with { type: "json" };
 import reset from "../vectors/reset.json" with { type: "json" };
 import response from "../vectors/response.json" with { type: "json" };
 import window from "../vectors/window.json" with { type: "json" };
-import { STREAM_ERRORS, streamErrorName } from "./errors.ts";
+import { encodeControl, parseConnectorMessage, parseHubMessage, type HubMessage } from "./control.ts";
+import { ConnectionError, STREAM_ERRORS, streamErrorName } from "./errors.ts";
 import { encodeFrames, FrameFlag, FrameType, readFrames, type Frame } from "./frames.ts";
 import {
   decodeRequestHead,
@@ -100,6 +102,29 @@ test("reset.json has every code of the table", () => {
   const codes = (every?.frames ?? []).map(({ code }) => code);
   expect(codes).toEqual(Object.values(STREAM_ERRORS));
 });
+
+describe("control.json", () => {
+  test.each(control.vectors)("$name", ({ from, text, message, error }) => {
+    const parse = () => (from === "hub" ? parseHubMessage(text) : parseConnectorMessage(text));
+    expect(outcomeOf(parse)).toEqual(error === undefined ? { message } : { error });
+  });
+
+  test.each(control.vectors.filter(({ name, message }) => message && name !== "a field of a later version"))(
+    "$name is written so",
+    ({ text, message }) => {
+      expect(encodeControl(message as HubMessage)).toBe(text);
+    },
+  );
+});
+
+function outcomeOf(parse: () => unknown): { message: unknown } | { error: string } {
+  try {
+    return { message: parse() };
+  } catch (error) {
+    if (error instanceof ConnectionError) return { error: error.code };
+    throw error;
+  }
+}
 
 describe("malformed.json", () => {
   test.each(malformed.vectors as MalformedVector[])("$name", (vector) => {

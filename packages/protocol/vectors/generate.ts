@@ -202,3 +202,37 @@ function malformedVectors(): MalformedVector[] {
     hub("RESPONSE twice on a WebSocket", [raw(2, 0, 1, "00650000")], { ...sockets, ...one }),
   ];
 }
+
+write("control", controlAbout(), controlVectors());
+
+function controlAbout(): string {
+  return "Control messages. `text` travels; `message` is what it means to the receiver, null for one that is ignored; or `error`, the name under which the connection ends.";
+}
+
+function controlVectors(): unknown[] {
+  const software = { name: "orchestrator", version: "1.0.0" };
+  const limits = { stream_window: 524_288, max_streams: 256, max_websocket_message: 16_777_216 };
+  const sessions = [{ id: "s1", title: "Fix the login", project: "/home/ada/shop", state: "needs_permission", since: 1_790_000_000_000 }];
+  const metadata = { hostname: "laptop", project: "/home/ada/shop", platform: "linux", upstream: { name: "claudecodeui", version: "1.37.3" } };
+  const register = { type: "register", protocol: 2, client_id: "laptop-1", software, metadata, capabilities: [], limits, status: "busy", sessions };
+  const valid = [
+    { name: "register", from: "connector", message: register },
+    { name: "registered", from: "hub", message: { type: "registered", success: true, protocol: 2, software, limits, instance: { label: "laptop-1a2b3c4d", url: "https://laptop-1a2b3c4d-hub.example.com" } } },
+    { name: "status_update", from: "connector", message: { type: "status_update", status: "active", sessions: [] } },
+    { name: "command: disconnect", from: "hub", message: { type: "command", command: "disconnect" } },
+    { name: "command: refresh_status", from: "hub", message: { type: "command", command: "refresh_status" } },
+    { name: "go_away from the hub", from: "hub", message: { type: "go_away", code: "token_revoked", message: "The token of this instance was revoked." } },
+    { name: "go_away from the connector", from: "connector", message: { type: "go_away", code: "going_away", message: "" } },
+  ].map(({ name, from, message }) => ({ name, from, text: JSON.stringify(message), message }));
+  return [
+    ...valid,
+    { name: "a field of a later version", from: "hub", text: '{"type":"command","command":"disconnect","after":5}', message: { type: "command", command: "disconnect" } },
+    { name: "a type of a later version", from: "hub", text: '{"type":"later"}', message: null },
+    { name: "a hub's message from a connector", from: "connector", text: '{"type":"command","command":"disconnect"}', message: null },
+    { name: "not JSON", from: "hub", text: "orchestrator", error: "bad_message" },
+    { name: "no type", from: "hub", text: "{}", error: "bad_message" },
+    { name: "an unknown command", from: "hub", text: '{"type":"command","command":"reboot"}', error: "bad_message" },
+    { name: "an unknown state", from: "connector", text: JSON.stringify({ ...register, sessions: [{ ...sessions[0], state: "thinking" }] }), error: "bad_message" },
+    { name: "a client_id with a space", from: "connector", text: JSON.stringify({ ...register, client_id: "my laptop" }), error: "bad_message" },
+  ];
+}
