@@ -71,10 +71,11 @@
   // ── Connection ──
   const PING_MS = 30 * SECOND,
     PONG_MS = 10 * SECOND;
-  /** Close code with which the hub ends the page of a sign-in that ended. */
-  const SIGNED_OUT = 4401;
+  /** The hub's last word to the page of a sign-in that ended. */
+  const SIGNED_OUT = "signed-out";
   const bar = document.getElementById("not-connected");
   let socket = null,
+    isLeaving = false,
     pingTimer,
     pongTimer,
     barTimer;
@@ -111,8 +112,12 @@
     }
   }
 
-  function closed(code) {
-    if (code === SIGNED_OUT) return location.reload();
+  /** Not the page whose own sign-out is on its way: reloading would cut that off. */
+  function signedOut() {
+    if (!isLeaving) location.reload();
+  }
+
+  function closed() {
     if (!bar.hidden) void leaveIfSignedOut();
     lost();
   }
@@ -135,11 +140,13 @@
   function live() {
     const page = document.getElementById("dashboard");
     page.addEventListener("htmx:ws:after:connection", (event) => connected(event.detail.connection.socket));
-    page.addEventListener("htmx:ws:close", (event) => closed(event.detail.code));
+    page.addEventListener("htmx:ws:close", closed);
     page.addEventListener("htmx:ws:error", lost);
     page.addEventListener("htmx:ws:before:message:incoming", (event) => {
-      if (event.detail.message.data !== "pong") return;
-      clearTimeout(pongTimer);
+      const { data } = event.detail.message;
+      if (data === SIGNED_OUT) signedOut();
+      else if (data === "pong") clearTimeout(pongTimer);
+      else return;
       event.preventDefault();
     });
     page.addEventListener("htmx:ws:after:message:incoming", () => {
@@ -153,6 +160,7 @@
       socket.send("look");
     });
     addEventListener("online", ping);
+    addEventListener("beforeunload", () => (isLeaving = true));
   }
 
   // ── Copying ──

@@ -10,6 +10,9 @@ import type { View } from "../ui/view.ts";
 const PAGE_PING = "ping";
 const PAGE_PONG = "pong";
 
+/** The last word to a page whose sign-in ended; it then asks to sign in. */
+const SIGNED_OUT = "signed-out";
+
 /** Changes closer together than this go out together; the first of a burst goes at once. Milliseconds. */
 const BURST_MS = 40;
 
@@ -80,8 +83,10 @@ export function pageSession(page: WebSocket): string {
   return (page.deserializeAttachment() as PageAttachment).sessionId;
 }
 
-/** Tells a page that its sign-in ended, so that it does not come back by itself. */
+/** Tells a page that its sign-in ended: in a word, because browsers report a close two seconds late, and then with a code. */
 export function closePage(page: WebSocket): void {
+  if (page.readyState !== WebSocket.OPEN) return;
+  page.send(SIGNED_OUT);
   page.close(4401, "signed out");
 }
 

@@ -218,6 +218,7 @@ test("signing out closes the pages of that sign-in and no others", async () => {
   const response = await ask(routes.signOut, { method: "POST", person });
   expect(response.status).toBe(303);
   await vi.waitFor(() => expect(page.closeCode()).toBe(4401));
+  expect(page.messages.at(-1)).toBe("signed-out");
   expect(otherPage.closeCode()).toBeUndefined();
 });
 
