@@ -13,7 +13,7 @@ interface Totals {
   failed: number;
 }
 
-/** What each suite is: a script of the root package, or a folder with a vitest configuration. */
+/** What each suite is: a script of the root package, or a folder with a vitest configuration, named where it is not the usual one. */
 const suites: Record<string, { script: string } | { root: string; config?: string }> = {
   check: { script: "check" },
   build: { script: "build" },
@@ -62,7 +62,7 @@ function runScript(script: string): Totals {
 function runVitest(name: string, suite: { root: string; config?: string }): Totals {
   const file = path.join(notes, `${name}.vitest.json`);
   rmSync(file, { force: true });
-  const config = suite.config === undefined ? [] : ["--config", path.join(suite.root, suite.config)];
+  const config = suite.config === undefined ? [] : ["--config", suite.config];
   const reports = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
   const status = run("vitest", ["run", "--root", suite.root, ...config, ...reports]);
   const totals = readReport(file);

@@ -16,7 +16,7 @@ import {
 } from "@ai-orchestrator/protocol";
 import { exports } from "cloudflare:workers";
 
-export const HUB = "http://hub.localhost:8787";
+const HUB = "http://hub.localhost:8787";
 
 export interface FakeConnector {
   socket: WebSocket;
