@@ -7,7 +7,7 @@ const shared = { include: ["src/**/*.test.ts"], testTimeout: 10_000 };
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...shared, name: "node", environment: "node" } },
+      { test: { ...shared, name: "node", environment: "node", isolate: false } },
       {
         plugins: [cloudflareTest({ miniflare: { compatibilityDate: "2026-10-01" } })],
         test: { ...shared, name: "workerd" },

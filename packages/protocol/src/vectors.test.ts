@@ -78,10 +78,18 @@ function statedMeaning(frame: VectorFrame): unknown {
   }
 }
 
+/** How many bytes are the same from the beginning; -1 if the lengths differ. */
+function sameUpTo(actual: Uint8Array, wanted: Uint8Array): number {
+  if (actual.byteLength !== wanted.byteLength) return -1;
+  let same = 0;
+  while (same < wanted.byteLength && actual[same] === wanted[same]) same++;
+  return same;
+}
+
 describe.each(Object.entries(files))("%s.json", (_file, { vectors }) => {
   test.each(vectors as FrameVector[])("$name", ({ message, frames }) => {
     const bytes = bytesOf(message);
-    expect(toHex(encodeFrames(frames.map(encode)))).toBe(toHex(bytes));
+    expect(sameUpTo(encodeFrames(frames.map(encode)), bytes)).toBe(bytes.byteLength);
     const left = [...frames];
     readFrames(bytes, {
       frame(frame) {

@@ -74,6 +74,16 @@ function joined(parts: Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** Text of any characters, halves of pairs included. */
+export function anyText(maxLength: number): fc.Arbitrary<string> {
+  const unit = fc.oneof(
+    fc.integer({ min: 0, max: 0x7f }),
+    fc.integer({ min: 0x80, max: 0xffff }),
+    fc.integer({ min: 0x1_0000, max: 0x10_ffff }),
+  );
+  return fc.array(unit, { maxLength }).map((points) => String.fromCodePoint(...points));
+}
+
 /** Bytes with a few of them changed, taken out or put in. */
 export function mutated(valid: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const change = fc.record({
