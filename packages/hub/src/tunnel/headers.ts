@@ -79,19 +79,23 @@ function namedInConnection(value: string | null): Set<string> {
 }
 
 function withoutHubCookies(cookie: string): string {
-  const kept = cookie.split(";").filter((pair) => !isHubCookie(pair.split("=")[0] ?? ""));
+  const kept = cookie.split(";").filter((pair) => !isHubCookie(pair));
   return kept.join(";").trim();
 }
 
-/** Null bytes, spaces and case do not make another name of it: browsers compare exactly, servers often do not. */
-function isHubCookie(name: string): boolean {
-  return name.trim().toLowerCase().startsWith(HUB_COOKIE_PREFIX.toLowerCase());
+/**
+ * True for `name=value` of one of the hub's cookies, whatever its case. A cookie without a name counts by its value: browsers
+ * send `=a=b` as `a=b`.
+ */
+function isHubCookie(pair: string): boolean {
+  const text = pair.trim().replace(/^=\s*/, "");
+  return text.toLowerCase().startsWith(HUB_COOKIE_PREFIX.toLowerCase());
 }
 
 /** An instance's cookie without `Domain`, so that it stays on its own host; undefined if it takes a name of the hub's. */
 function instanceCookie(value: string): string | undefined {
   const [pair = "", ...attributes] = value.split(";");
-  if (isHubCookie(pair.split("=")[0] ?? "")) return undefined;
+  if (isHubCookie(pair)) return undefined;
   const kept = attributes.filter((attribute) => !/^\s*domain\s*(?:=|$)/i.test(attribute));
   return [pair, ...kept].join(";");
 }

@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { hostOwner, instanceLabel, instanceOrigin, isLabel } from "./origins.ts";
+
+const local = { HUB_ORIGIN: "http://hub.localhost:8787", INSTANCE_HOST: "{label}.hub.localhost:8787" };
+const flat = { HUB_ORIGIN: "https://hub.example.com", INSTANCE_HOST: "{label}-hub.example.com" };
+
+describe("whose a host is", () => {
+  it.each([
+    [local, "hub.localhost:8787", { kind: "hub" }],
+    [local, "laptop-abc.hub.localhost:8787", { kind: "instance", label: "laptop-abc" }],
+    [flat, "hub.example.com", { kind: "hub" }],
+    [flat, "laptop-abc-hub.example.com", { kind: "instance", label: "laptop-abc" }],
+  ])("%# knows its own", (settings, host, owner) => {
+    expect(hostOwner(host, settings)).toEqual(owner);
+  });
+
+  it.each([
+    "",
+    "hub.localhost",
+    "hub.localhost:80",
+    "hub.localhost.:8787",
+    "HUB.localhost:8787",
+    "evilhub.localhost:8787",
+    "hub.localhost:8787.evil.example",
+    "hub.localhost:8787@evil.example",
+    ".hub.localhost:8787",
+    "-a.hub.localhost:8787",
+    "a-.hub.localhost:8787",
+    "a.b.hub.localhost:8787",
+    "A.hub.localhost:8787",
+    "a_b.hub.localhost:8787",
+    "é.hub.localhost:8787",
+    "a%2f.hub.localhost:8787",
+    `${"a".repeat(64)}.hub.localhost:8787`,
+    "a.hub.localhost:8788",
+    "a.hub.localhost:8787.",
+    "127.0.0.1:8787",
+    "[::1]:8787",
+    "localhost:8787",
+  ])("%j is nobody's", (host) => {
+    expect(hostOwner(host, local)).toEqual({ kind: "unknown" });
+  });
+
+  it.each([
+    "-hub.example.com",
+    "hub.example.com:443",
+    "hub.example.com.",
+    "xhub.example.com",
+    "a-hub.example.com:8443",
+  ])("%j is nobody's on a real domain", (host) => {
+    expect(hostOwner(host, flat)).toEqual({ kind: "unknown" });
+  });
+});
+
+describe("labels", () => {
+  it("are DNS labels whatever the client_id, and lead back to themselves", async () => {
+    for (const clientId of [
+      "laptop-x7f3",
+      "UPPER.case_id",
+      "---",
+      "xn--bcher-kva",
+      "@".repeat(128),
+      "a".repeat(128),
+    ]) {
+      const label = await instanceLabel("github:1", clientId);
+      expect(isLabel(label)).toBe(true);
+      expect(label.startsWith("xn--")).toBe(false);
+      for (const settings of [local, flat]) {
+        const { host } = new URL(instanceOrigin(label, settings));
+        expect(host.split(".")[0]?.length).toBeLessThanOrEqual(63);
+        expect(hostOwner(host, settings)).toEqual({ kind: "instance", label });
+      }
+    }
+  });
+
+  it("differ by owner and by client_id, and nothing can be moved between the two", async () => {
+    const labels = await Promise.all([
+      instanceLabel("a", "b"),
+      instanceLabel("b", "a"),
+      instanceLabel("ab", ""),
+      instanceLabel("a", "b2"),
+      instanceLabel('a","b', "c"),
+      instanceLabel("a", 'b","c'),
+    ]);
+    expect(new Set(labels).size).toBe(labels.length);
+    expect(await instanceLabel("a", "b")).toBe(labels[0]);
+  });
+});

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { requestFields, responseHeaders } from "./headers.ts";
+
+const viewer = { userId: "github:1", login: "ann", origin: "http://a.hub.localhost:8787" };
+const sent = (init: [string, string][]) => new Map(requestFields(new Headers(init), viewer));
+
+describe("from browser to instance", () => {
+  it("ends hop-by-hop fields and those that Connection names, in any case", () => {
+    const fields = sent([
+      ["Connection", "Close, X-Secret-Hop"],
+      ["x-secret-hop", "1"],
+      ["Keep-Alive", "5"],
+      ["TE", "trailers"],
+      ["Transfer-Encoding", "chunked"],
+      ["Upgrade", "websocket"],
+      ["Proxy-Authorization", "x"],
+      ["x-kept", "1"],
+    ]);
+    expect([...fields.keys()].toSorted()).toEqual([
+      "x-forwarded-host",
+      "x-forwarded-proto",
+      "x-kept",
+      "x-orchestrator-user-id",
+      "x-orchestrator-username",
+    ]);
+  });
+
+  it("says who looks as the hub verified it, whatever the browser says", () => {
+    fc.assert(
+      fc.property(
+        fc.stringMatching(/^[xX]-(?:orchestrator|ORCHESTRATOR|Forwarded)-[a-zA-Z-]{1,20}$/),
+        (name) => {
+          const fields = requestFields(new Headers([[name, "forged"]]), viewer);
+          expect(fields.filter(([, value]) => value.includes("forged"))).toEqual([]);
+        },
+      ),
+    );
+    expect(sent([["X-Orchestrator-User-Id", "github:2"]]).get("x-orchestrator-user-id")).toBe("github:1");
+  });
+
+  it.each([
+    ["__Host-orchestrator-session=s", undefined],
+    ["a=1; __Host-orchestrator-viewer=v; b=2", "a=1; b=2"],
+    ["__host-ORCHESTRATOR-nonce=n; a=1", "a=1"],
+    ["  __Host-orchestrator-x = 1;a=1", "a=1"],
+    ["a=__Host-orchestrator-session", "a=__Host-orchestrator-session"],
+    ["=__Host-orchestrator-session=s; a=1", "a=1"],
+  ])("cookies %j become %j", (cookie, kept) => {
+    expect(sent([["cookie", cookie]]).get("cookie")).toBe(kept);
+  });
+});
+
+describe("from instance to browser", () => {
+  it.each([
+    ["a=1; Domain=hub.localhost; Path=/", "a=1; Path=/"],
+    ["a=1; DOMAIN = .localhost;HttpOnly", "a=1;HttpOnly"],
+    ["a=1; domain", "a=1"],
+    ["a=domain=x; Path=/", "a=domain=x; Path=/"],
+    ["__Host-orchestrator-session=stolen; Path=/; Secure", undefined],
+    ["__HOST-orchestrator-viewer =stolen", undefined],
+    ["=__Host-orchestrator-session=stolen", undefined],
+  ])("Set-Cookie %j becomes %j", (cookie, kept) => {
+    expect(responseHeaders([["set-cookie", cookie]]).get("set-cookie")).toBe(kept ?? null);
+  });
+
+  it("nothing that speaks for the hub or for other hosts, nothing that a shared cache may keep", () => {
+    const headers = responseHeaders([
+      ["clear-site-data", '"cookies"'],
+      ["alt-svc", 'h3=":443"'],
+      ["strict-transport-security", "max-age=1; includeSubDomains"],
+      ["x-orchestrator-user-id", "x"],
+      ["cache-control", "Public, max-age=60, s-maxage=600, immutable"],
+      ["connection", "x-hop"],
+      ["x-hop", "1"],
+      ["x-kept", "1"],
+    ]);
+    expect([...headers.keys()].toSorted()).toEqual(["cache-control", "x-kept"]);
+    expect(headers.get("cache-control")).toBe("private, max-age=60, immutable");
+  });
+});
