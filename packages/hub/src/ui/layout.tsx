@@ -37,9 +37,6 @@ export function Layout({ title, login, current, header, now, children }: LayoutP
         <title>{title}</title>
         <link rel="icon" href={assetPath("icon.svg")} type="image/svg+xml" />
         <link rel="stylesheet" href={assetPath("app.css")} />
-        <script src={assetPath("htmx.min.js")} defer></script>
-        <script src={assetPath("hx-ws.min.js")} defer></script>
-        <script src={assetPath("app.js")} defer></script>
       </head>
       <body data-now={now}>
         <GlyphSprite />
@@ -51,10 +48,26 @@ export function Layout({ title, login, current, header, now, children }: LayoutP
           {login !== undefined && <Navigation login={login} current={current} />}
         </header>
         {children}
+        <Scripts />
       </body>
     </html>
-  ); // Without its doctype a page is drawn by the rules of another century.
+  );
+  // Without its doctype a page is drawn by the rules of another century.
   return html`<!doctype html>${page}`;
+}
+
+/**
+ * At the end and not deferred: htmx begins when the page is read, and does not wait for deferred scripts after it. Its
+ * extension would come too late to be asked, and app.js too late to hear of the connection.
+ */
+function Scripts() {
+  return (
+    <>
+      <script src={assetPath("htmx.min.js")}></script>
+      <script src={assetPath("hx-ws.min.js")}></script>
+      <script src={assetPath("app.js")}></script>
+    </>
+  );
 }
 
 function Navigation({ login, current }: { login: string; current: LayoutProps["current"] }) {
