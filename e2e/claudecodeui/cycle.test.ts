@@ -176,7 +176,7 @@ test("sees a claude that runs in a terminal, and forgets it when it is killed", 
     stdio: "ignore",
   });
   const before = real.anthropic.answer;
-  real.anthropic.answer = () => ({ words: Array.from({ length: 100 }, () => "word"), pauseMs: 100 });
+  real.anthropic.answer = () => ({ paragraphs: ["word ".repeat(100)], pauseMs: 100 });
   const ended = once(child, "exit");
   await vi.waitFor(() => expect(proxy.tracker.current().status).toBe("busy"), { timeout: 15_000 });
   child.kill("SIGKILL");

@@ -6,8 +6,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** One answer: words streamed one by one, or a tool Claude Code shall use. */
-export type Turn = { words: string[]; pauseMs: number } | { tool: string; input: object };
+/** One answer: words streamed one by one, each paragraph a block of its own, or a tool Claude Code shall use. */
+export type Turn = { paragraphs: string[]; pauseMs: number } | { tool: string; input: object };
 
 /** What Claude Code asks: the person's last prompt, and whether a tool has answered since. */
 export interface Asked {
@@ -62,7 +62,7 @@ function answerByPrompt({ prompt, hasToolResult }: Asked): Turn {
     const questions = [{ question: "Which colour?", header: "Colour", multiSelect: false, options }];
     return { tool: "AskUserQuestion", input: { questions } };
   }
-  return { words: ["The", "answer", "comes", "word", "by", "word", "and", "is", "forty-two."], pauseMs: 150 };
+  return { paragraphs: ["The answer comes", "word by word", "and is forty-two."], pauseMs: 150 };
 }
 
 async function handle(
@@ -111,23 +111,39 @@ async function stream(response: ServerResponse, model: string, turn: Turn, numbe
   const usage = { input_tokens: 10, output_tokens: 1 };
   const message = { id: `msg_${number}`, type: "message", role: "assistant", model, content: [], usage };
   send("message_start", { message: { ...message, stop_reason: null, stop_sequence: null } });
-  if ("tool" in turn) {
-    const block = { type: "tool_use", id: `toolu_${number}`, name: turn.tool, input: {} };
-    send("content_block_start", { index: 0, content_block: block });
-    const delta = { type: "input_json_delta", partial_json: JSON.stringify(turn.input) };
-    send("content_block_delta", { index: 0, delta });
-  } else {
-    send("content_block_start", { index: 0, content_block: { type: "text", text: "" } });
-    for (const word of turn.words) {
+  const blocks = "tool" in turn ? [turn] : turn.paragraphs.map((text) => ({ text, pauseMs: turn.pauseMs }));
+  for (const [index, block] of blocks.entries()) {
+    const events = "tool" in block ? toolEvents(block, number) : textEvents(block);
+    for await (const { type, ...data } of events) {
       if (response.destroyed) return;
-      send("content_block_delta", { index: 0, delta: { type: "text_delta", text: `${word} ` } });
-      await delay(turn.pauseMs);
+      send(type, { index, ...data });
     }
+    send("content_block_stop", { index });
   }
-  send("content_block_stop", { index: 0 });
   const reason = "tool" in turn ? "tool_use" : "end_turn";
   send("message_delta", { delta: { stop_reason: reason, stop_sequence: null }, usage: { output_tokens: 5 } });
   send("message_stop", {});
+}
+
+type BlockEvent =
+  | { type: "content_block_start"; content_block: object }
+  | { type: "content_block_delta"; delta: object };
+
+function toolEvents({ tool, input }: { tool: string; input: object }, number: number): BlockEvent[] {
+  const block = { type: "tool_use", id: `toolu_${number}`, name: tool, input: {} };
+  const delta = { type: "input_json_delta", partial_json: JSON.stringify(input) };
+  return [
+    { type: "content_block_start", content_block: block },
+    { type: "content_block_delta", delta },
+  ];
+}
+
+async function* textEvents({ text, pauseMs }: { text: string; pauseMs: number }): AsyncGenerator<BlockEvent> {
+  yield { type: "content_block_start", content_block: { type: "text", text: "" } };
+  for (const word of text.split(" ")) {
+    yield { type: "content_block_delta", delta: { type: "text_delta", text: `${word} ` } };
+    await delay(pauseMs);
+  }
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -1,5 +1,5 @@
 /** A real claudecodeui with a real Claude Code that talks to a fake Anthropic: in a home of its own, on loopback, offline. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { installClaudecodeui, startClaudecodeui } from "../../packages/hub/local/claudecodeui.ts";
@@ -26,6 +26,10 @@ export interface RealClaudecodeui {
   stop(): Promise<void>;
 }
 
+const API_KEY = "dummy-key";
+/** claudecodeui opens no project below `/tmp`. */
+const TEMPORARY = process.platform === "linux" ? "/var/tmp" : tmpdir();
+
 /** Installs it where it is missing (about two minutes), and starts it. */
 export async function startRealClaudecodeui(
   options: { home?: string; port?: number } = {},
@@ -33,11 +37,16 @@ export async function startRealClaudecodeui(
   const installed = await installClaudecodeui({ report: (line) => process.stderr.write(`${line}\n`) });
   if (installed.claude === undefined)
     throw new Error("this platform's Claude Code did not come with claudecodeui");
-  const home = options.home ?? (await mkdtemp(path.join(tmpdir(), "claudecodeui-")));
+  const home = options.home ?? (await mkdtemp(path.join(TEMPORARY, "claudecodeui-")));
   const project = path.join(home, "project");
   await mkdir(project, { recursive: true });
+  await answerFirstQuestions(home, project);
   const anthropic = await startFakeAnthropic();
-  const environment = offlineEnvironment(home, anthropic.origin);
+  const environment = {
+    ...offlineEnvironment(home, anthropic.origin),
+    // Its terminal starts `claude` by this name.
+    PATH: [path.dirname(installed.claude), process.env["PATH"]].join(path.delimiter),
+  };
   const port = options.port ?? (await freePort());
   let printed = "";
   const removeHome = async () => {
@@ -70,13 +79,24 @@ export async function startRealClaudecodeui(
   }
 }
 
+/** What Claude Code asks in a terminal when it runs for the first time: look, key, folder. */
+async function answerFirstQuestions(home: string, project: string): Promise<void> {
+  const answers = {
+    hasCompletedOnboarding: true,
+    theme: "dark",
+    customApiKeyResponses: { approved: [API_KEY], rejected: [] },
+    projects: { [project]: { hasTrustDialogAccepted: true } },
+  };
+  await writeFile(path.join(home, ".claude.json"), JSON.stringify(answers));
+}
+
 function offlineEnvironment(home: string, anthropic: string): Record<string, string> {
   return {
     HOME: home,
     XDG_CONFIG_HOME: path.join(home, ".config"),
     DATABASE_PATH: path.join(home, ".cloudcli", "auth.db"),
     ANTHROPIC_BASE_URL: anthropic,
-    ANTHROPIC_API_KEY: "dummy-key",
+    ANTHROPIC_API_KEY: API_KEY,
     DISABLE_TELEMETRY: "1",
     DISABLE_ERROR_REPORTING: "1",
     DISABLE_AUTOUPDATER: "1",

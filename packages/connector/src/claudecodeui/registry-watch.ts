@@ -1,5 +1,5 @@
 /** Looks at the registry whenever something in it changes, and now and then in case a change was missed or a process died. */
-import { type FSWatcher, watch } from "node:fs";
+import { existsSync, type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
 import { readRegistry, type RegistryEntry } from "./registry.ts";
 
@@ -16,6 +16,7 @@ export class RegistryWatch {
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | undefined;
   #again = false;
+  #changedSince = false;
   #stopped = false;
 
   /** `onEntries` is told after every look; undefined means there is no registry. */
@@ -45,18 +46,22 @@ export class RegistryWatch {
   async #readUntilQuiet(): Promise<void> {
     do {
       this.#again = false;
+      this.#changedSince = false;
       const entries = await readRegistry(this.#folder);
       if (this.#stopped) return;
       // What changed before the watch began has to be looked for once more.
-      if (this.#watch(entries === undefined ? dirname(this.#folder) : this.#folder)) this.#again = true;
+      if (this.#watchNearest()) this.#again = true;
       this.#onEntries(entries);
-      this.#lookIn(entries?.length ? WITH_ENTRIES_MS : WITHOUT_ENTRIES_MS);
+      const atRest = entries?.length ? WITH_ENTRIES_MS : WITHOUT_ENTRIES_MS;
+      this.#lookIn(this.#changedSince ? SETTLE_MS : atRest);
     } while (this.#again);
   }
 
   #changed(): void {
-    if (this.#reading) this.#again = true;
-    else this.#lookIn(SETTLE_MS);
+    // The first change sets the time: a folder in which something changes all the time would never come to rest.
+    if (this.#changedSince) return;
+    this.#changedSince = true;
+    if (!this.#reading) this.#lookIn(SETTLE_MS);
   }
 
   #lookIn(ms: number): void {
@@ -70,9 +75,21 @@ export class RegistryWatch {
     this.look().catch(() => this.#unwatch());
   }
 
-  /** Watches the registry, or until there is one the folder it will appear in; true when that is new. */
+  /**
+   * Watches the registry, or until there is one the folder it will appear in: Claude Code makes its own, in the home, when
+   * it first runs. True when what is watched is new.
+   */
+  #watchNearest(): boolean {
+    const before = this.#watched;
+    const parent = dirname(this.#folder);
+    const watched = [this.#folder, parent, dirname(parent)].find((folder) => this.#watch(folder));
+    return watched !== undefined && watched !== before;
+  }
+
+  /** True when `folder` is watched now. */
   #watch(folder: string): boolean {
-    if (this.#watched === folder) return false;
+    if (!existsSync(folder)) return false;
+    if (this.#watched === folder) return true;
     this.#unwatch();
     try {
       this.#watcher = watch(folder, { persistent: false }, () => this.#changed());

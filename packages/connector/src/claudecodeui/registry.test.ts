@@ -103,8 +103,11 @@ test("CLAUDE_CONFIG_DIR moves the registry", () => {
   expect(registryFolder("/home/dev", { CLAUDE_CONFIG_DIR: "/x" })).toBe("/x/sessions");
 });
 
-test("the watch notices a registry that appears, changes and empties", async () => {
-  await mkdir(path.dirname(folder), { recursive: true });
+test.each([
+  ["with Claude Code's folder there", ".claude"],
+  ["with nothing there, as before its first run", ""],
+])("the watch notices a registry that appears, changes and empties, %s", async (_, there) => {
+  await mkdir(path.join(home, there), { recursive: true });
   const looks: (RegistryEntry[] | undefined)[] = [];
   const watch = new RegistryWatch(folder, (entries) => looks.push(entries));
   await watch.look();
@@ -120,4 +123,14 @@ test("the watch notices a registry that appears, changes and empties", async () 
   await write("2.json", entry({ procStart: undefined }));
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(looks).toHaveLength(before);
+});
+
+test("the watch does not wait for a folder to come to rest", async () => {
+  const looks: (RegistryEntry[] | undefined)[] = [];
+  const watch = new RegistryWatch(folder, (entries) => looks.push(entries));
+  await watch.look();
+  const noise = setInterval(() => void writeFile(path.join(home, "noise"), String(Math.random())), 2);
+  await write("1.json", entry({ procStart: undefined }));
+  await vi.waitFor(() => expect(looks.at(-1)).toHaveLength(1)).finally(() => clearInterval(noise));
+  watch.stop();
 });
