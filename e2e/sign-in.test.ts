@@ -88,7 +88,7 @@ it("serves nothing for any other host", async () => {
   for (const host of ["127.0.0.1", "localhost", "evil.localhost", "xhub.localhost", "hub.localhost."]) {
     link.hostname = host;
     const answer = await page.goto(link.href);
-    expect(answer?.status(), host).toBe(421);
+    expect([host, answer?.status()]).toEqual([host, 421]);
     expect(await page.textContent("body")).not.toContain("Orchestrator");
     expect(await context.cookies()).toEqual([]);
   }

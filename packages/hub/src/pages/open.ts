@@ -28,5 +28,7 @@ openPage.get(routes.open(":label"), async (c) => {
   if (!BINDING.test(binding)) throw new HubError("bad_request");
   const grant = { userId: session.userId, sessionId: session.id, label, bindingHash: binding };
   const query = new URLSearchParams({ code: await issueViewerCode(c.env.DB, grant), next });
+  // Said back to the instance's origin, which then tries no third time.
+  if (c.req.query("again") !== undefined) query.set("again", "1");
   return c.redirect(`${origin}${instanceRoutes.enter}?${query.toString()}`);
 });

@@ -40,7 +40,10 @@ export async function serveInstance(request: Request, env: Env, label: string): 
   const visit: Visit = { request, env, label, origin: instanceOrigin(label, env), url: new URL(request.url) };
   if (visit.url.pathname === instanceRoutes.enter) return enter(visit);
   const found = await findViewer(visit);
-  if (!found) return isNavigation(request) ? askHub(visit) : errorResponse("sign_in_required", request);
+  if (!found)
+    return isNavigation(request)
+      ? askHub(visit, visit.url.pathname + visit.url.search)
+      : errorResponse("sign_in_required", request);
   if (!isAllowedSource(request, visit.origin)) return errorResponse("origin_refused", request);
   if (visit.url.pathname === instanceRoutes.ready) return ready(visit, found.viewer);
   if (visit.url.pathname.startsWith(instanceRoutes.prefix)) return errorResponse("not_found", request);
@@ -70,11 +73,12 @@ async function findViewer({
  * Sends the browser to the hub for a code; the nonce stays here and binds the code to this browser. One that is there
  * is used again: another tab may be on its way with it.
  */
-async function askHub({ request, label, url, env }: Visit): Promise<Response> {
+async function askHub({ request, label, env }: Visit, next: string, again = false): Promise<Response> {
   const nonce = readCookie(request, NONCE_COOKIE) ?? randomSecret();
   const hub = new URL(routes.open(label), env.HUB_ORIGIN);
-  hub.searchParams.set("next", url.pathname + url.search);
+  hub.searchParams.set("next", next);
   hub.searchParams.set("binding", await bindingHash(nonce));
+  if (again) hub.searchParams.set("again", "1");
   return redirect(hub.href, [serializeCookie(NONCE_COOKIE, nonce, NONCE_SECONDS)]);
 }
 
@@ -87,6 +91,8 @@ async function enter(visit: Visit): Promise<Response> {
   const viewer = nonce === undefined ? null : await redeemViewerCode(env.DB, { code, label, nonce });
   // Another tab of this browser was faster and has let it in already.
   if (!viewer && (await findViewer(visit))) return redirect(next, []);
+  // Or replaced the nonce, because both came before there was one; now there is, so a second code will do.
+  if (!viewer && nonce !== undefined && !url.searchParams.has("again")) return askHub(visit, next, true);
   if (!viewer) {
     const link = { href: origin + next, text: "Open it again" };
     return errorResponse("enter_refused", request, { link });
