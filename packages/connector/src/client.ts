@@ -13,6 +13,7 @@ import {
 } from "@ai-orchestrator/protocol";
 import { createPlainAdapter, type Adapter } from "./adapter.ts";
 import { Backoff } from "./backoff.ts";
+import { boundedMetadata } from "./bounded.ts";
 import { forwardHttp, type Upstream } from "./forward-http.ts";
 import { forwardWebSocket } from "./forward-websocket.ts";
 import { HubSocket, type SocketEnd } from "./hub-socket.ts";
@@ -137,7 +138,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
       protocol: PROTOCOL_VERSION,
       client_id: clientId,
       software: SOFTWARE,
-      metadata: software ? { upstream: software, ...metadata } : metadata,
+      metadata: boundedMetadata(software ? { upstream: software, ...metadata } : metadata),
       capabilities: [],
       limits: DEFAULT_PEER_LIMITS,
       ...this.#tracker.current(),

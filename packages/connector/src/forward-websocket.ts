@@ -1,5 +1,5 @@
 /** One WebSocket to the local application, on the instance's side. Pings stay on this side: `ws` answers them. */
-import { LIMITS, MessageReceiver, MessageSender } from "@ai-orchestrator/protocol";
+import { isSendableCloseCode, LIMITS, MessageReceiver, MessageSender } from "@ai-orchestrator/protocol";
 import type { RequestHead, Stream, StreamHandler } from "@ai-orchestrator/protocol";
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
@@ -56,9 +56,9 @@ class WebSocketForward implements StreamHandler {
 
   close(code: number, reason: string): void {
     const socket = this.#socket;
-    if (!socket || code === 1006 || !isSendable(code)) return socket?.terminate();
-    if (code === 0) socket.close();
-    else socket.close(code, reason);
+    if (code === 0) socket?.close();
+    else if (isSendableCloseCode(code)) socket?.close(code, reason);
+    else socket?.terminate();
   }
 
   reset(): void {
@@ -154,13 +154,6 @@ class WebSocketForward implements StreamHandler {
     this.#observer?.closed?.();
     this.#options.closed();
   }
-}
-
-/** What a peer may put into a close frame (RFC 6455, 7.4). */
-function isSendable(code: number): boolean {
-  if (code === 0) return true;
-  if (code >= 3000) return code <= 4999;
-  return code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code);
 }
 
 function groupFields(fields: [string, string][]): Record<string, string | string[]> {

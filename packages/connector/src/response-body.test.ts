@@ -1,4 +1,4 @@
-import { Readable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
@@ -20,14 +20,13 @@ const TEXT: HeaderList = [
 
 async function run(body: Buffer, { steps }: ReturnType<typeof planBody>): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  const source = Readable.from([body]);
-  await pipeline([
-    source,
-    ...steps,
-    async (out: AsyncIterable<Buffer>) => {
-      for await (const chunk of out) chunks.push(chunk);
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
+      done();
     },
-  ]);
+  });
+  await pipeline([Readable.from([body]), ...steps, sink]);
   return Buffer.concat(chunks);
 }
 

@@ -1,6 +1,7 @@
 /** One instance's status, kept from what its adapter knows of Claude sessions and how many browsers are connected. */
 import { type ClaudeSession, deriveStatus, type Status } from "@ai-orchestrator/protocol";
 import type { Adapter } from "./adapter.ts";
+import { boundedSessions } from "./bounded.ts";
 
 /** What the hub is told: one word, and the sessions behind it. */
 export interface StatusReport {
@@ -28,7 +29,7 @@ export class StatusTracker {
   }
 
   current(): StatusReport {
-    const sessions = this.#adapter.sessions();
+    const sessions = boundedSessions(this.#adapter.sessions());
     return { status: deriveStatus(sessions, this.#open), sessions };
   }
 

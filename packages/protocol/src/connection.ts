@@ -3,10 +3,11 @@ import { asStreamError, ConnectionError, describeThrown, STREAM_ERRORS, StreamEr
 import { FrameWriter } from "./frame-writer.ts";
 import { FrameFlag, FrameType, readFrames, type Frame, type FrameVisitor } from "./frames.ts";
 import { decodeRequestHead, encodeRequestHead, type HeaderText, type RequestHead } from "./header-block.ts";
-import type { PeerLimits } from "./limits.ts";
+import { LIMITS, type PeerLimits } from "./limits.ts";
 import { encodeCode } from "./reason.ts";
 import type { StreamHandler } from "./stream-handler.ts";
-import { Stream, type StreamLink, type StreamState } from "./stream.ts";
+import type { StreamLink, StreamState } from "./stream-link.ts";
+import { Stream } from "./stream.ts";
 
 export interface ConnectionOptions {
   role: "hub" | "connector";
@@ -33,12 +34,18 @@ export class Connection implements StreamLink, FrameVisitor {
   readonly #streams = new Map<number, Stream>();
   #lastId = 0;
   #isLost = false;
+  #heldBytes = 0;
 
   constructor(options: ConnectionOptions) {
     this.role = options.role;
     this.text = options.text;
     this.#options = options;
     this.#writer = new FrameWriter((message) => this.#send(message), options.schedule);
+  }
+
+  /** Bytes held for all streams: received and not consumed, unfinished messages, queues. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   get streamCount(): number {
@@ -122,6 +129,13 @@ export class Connection implements StreamLink, FrameVisitor {
 
   release(stream: Stream): void {
     this.#streams.delete(stream.id);
+  }
+
+  hold(bytes: number): void {
+    if (bytes > 0 && this.#heldBytes + bytes > LIMITS.connectionHeldBytes) {
+      throw new StreamError("overloaded", "too much is held for the streams of this connection");
+    }
+    this.#heldBytes += bytes;
   }
 
   frame(frame: Frame): void {

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { CONNECTION_ERRORS, ConnectionError, type ConnectionErrorCode } from "./errors.ts";
-import { LIMITS } from "./limits.ts";
+import { LIMITS, TEXT_LIMITS } from "./limits.ts";
 import { ClaudeSessionSchema, STATUSES } from "./status.ts";
 
 export const SUBPROTOCOL = "orchestrator.v2";
@@ -23,7 +23,7 @@ const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.mi
 /** Chosen by the instance and kept by it; unique per owner. Printable ASCII without spaces, 1–128 characters. */
 export const ClientIdSchema = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/));
 
-const SoftwareSchema = v.object({ name: text(64), version: text(64) });
+const SoftwareSchema = v.object({ name: text(TEXT_LIMITS.software), version: text(TEXT_LIMITS.software) });
 
 const PeerLimitsSchema = v.object({
   stream_window: count(1024, LIMITS.maxWindowBytes),
@@ -33,16 +33,16 @@ const PeerLimitsSchema = v.object({
 
 /** What an instance says about itself. All of it is shown to people and none of it is trusted. */
 export const InstanceMetadataSchema = v.object({
-  hostname: text(255),
-  project: text(4096),
-  platform: text(64),
+  hostname: text(TEXT_LIMITS.hostname),
+  project: text(TEXT_LIMITS.project),
+  platform: text(TEXT_LIMITS.platform),
   upstream: v.optional(SoftwareSchema),
 });
 export type InstanceMetadata = v.InferOutput<typeof InstanceMetadataSchema>;
 
 const StatusFields = {
   status: v.picklist(STATUSES),
-  sessions: v.pipe(v.array(ClaudeSessionSchema), v.maxLength(200)),
+  sessions: v.pipe(v.array(ClaudeSessionSchema), v.maxLength(TEXT_LIMITS.sessions)),
 };
 
 const RegisterSchema = v.object({

@@ -38,7 +38,7 @@ describe("names and numbers", () => {
   });
 
   test("of a later version read as internal_error, and other close codes as none of ours", () => {
-    expect([0, 13, 65_535].map(streamErrorName)).toEqual([
+    expect([0, 14, 65_535].map(streamErrorName)).toEqual([
       "internal_error",
       "internal_error",
       "internal_error",

@@ -17,6 +17,7 @@ export const STREAM_ERRORS = {
   denied: 10,
   connection_lost: 11,
   internal_error: 12,
+  overloaded: 13,
 } as const;
 
 export type StreamErrorCode = keyof typeof STREAM_ERRORS;

@@ -8,5 +8,6 @@ export * from "./header-block.ts";
 export * from "./message-stream.ts";
 export * from "./reason.ts";
 export * from "./stream-handler.ts";
+export * from "./stream-link.ts";
 export * from "./stream.ts";
 export * from "./window.ts";

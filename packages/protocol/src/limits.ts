@@ -4,15 +4,17 @@ export const LIMITS = {
   framePayloadBytes: 64 * 1024,
   /** Bytes in one binary WebSocket message, all its frames together. Well under what workerd takes (32 MiB). */
   messageBytes: 1024 * 1024,
-  /** Bytes of a control message (text). A status with 100 sessions is about 30 KiB. */
-  controlBytes: 256 * 1024,
+  /** Bytes of a control message (text). A status of 200 sessions with the longest texts in three-byte characters fits. */
+  controlBytes: 1024 * 1024,
   /** Bytes of a header block, which must fit one frame. */
   headerBlockBytes: 64 * 1024,
   /** Bytes a peer may have in flight on one stream before credit returns. */
   streamWindowBytes: 512 * 1024,
   /** The largest window a stream may ever have. */
   maxWindowBytes: 0x7fff_ffff,
-  /** Streams open at once on one connection: with the window above, at most 128 MiB is ever owed. */
+  /** Bytes that one end holds for all streams of a connection: an object of the hub has 128 MiB in all. */
+  connectionHeldBytes: 64 * 1024 * 1024,
+  /** Streams open at once on one connection. */
   maxStreams: 256,
   /** Bytes of one proxied WebSocket message. */
   webSocketMessageBytes: 16 * 1024 * 1024,
@@ -23,6 +25,18 @@ export const LIMITS = {
   /** Seconds between heartbeats, and to wait for the answer to one. */
   heartbeatIntervalSeconds: 30,
   heartbeatTimeoutSeconds: 10,
+} as const;
+
+/** The longest texts in control messages, in UTF-16 code units, and the most sessions. */
+export const TEXT_LIMITS = {
+  sessionId: 128,
+  sessionTitle: 300,
+  sessionProject: 1024,
+  sessions: 200,
+  hostname: 255,
+  project: 4096,
+  platform: 64,
+  software: 64,
 } as const;
 
 /** What each end tells the other at registration about what it will take. Bytes and counts. */

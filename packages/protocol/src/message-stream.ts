@@ -1,5 +1,5 @@
 /** WebSocket messages over a stream: cut into frames as credit allows, and put together again. */
-import { StreamError } from "./errors.ts";
+import { asStreamError, StreamError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import type { Stream } from "./stream.ts";
 
@@ -17,9 +17,11 @@ export class MessageSender {
   readonly #maxQueueBytes: number;
   readonly #queue: Waiting[] = [];
   #queuedBytes = 0;
+  /** What of the queue is on the connection's account. */
+  #retainedBytes = 0;
   #closing: { code: number; reason: string } | undefined;
 
-  /** Beyond `maxQueueBytes` the stream is reset with `stalled`. */
+  /** Beyond `maxQueueBytes` the stream is reset with `stalled`, and with `overloaded` where its connection holds too much. */
   constructor(stream: Stream, maxQueueBytes: number) {
     this.#stream = stream;
     this.#maxQueueBytes = maxQueueBytes;
@@ -49,6 +51,16 @@ export class MessageSender {
 
   /** Sends what credit allows; call it when the stream is writable. */
   drain(): void {
+    this.#sendQueue();
+    try {
+      this.#stream.retain(this.#queuedBytes - this.#retainedBytes);
+      this.#retainedBytes = this.#queuedBytes;
+    } catch (error) {
+      this.#stream.fail(asStreamError(error));
+    }
+  }
+
+  #sendQueue(): void {
     for (;;) {
       const first = this.#queue[0];
       if (!first) break;
@@ -104,7 +116,12 @@ export class MessageReceiver {
     if (bytes > this.#maxBytes) throw new StreamError("too_large", "WebSocket message over the limit");
     this.#append(payload, bytes);
     this.#isPartial = more;
-    if (more) return this.#stream.consume(payload.byteLength);
+    if (more) {
+      this.#stream.consume(payload.byteLength);
+      this.#stream.retain(payload.byteLength);
+      return;
+    }
+    this.#stream.retain(payload.byteLength - bytes);
     const message = this.#buffer.subarray(0, bytes);
     this.#buffer = new Uint8Array(0);
     this.#bytes = 0;

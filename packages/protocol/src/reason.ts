@@ -32,3 +32,9 @@ export function truncateReason(reason: string): string {
   const { read } = new TextEncoder().encodeInto(reason, target);
   return reason.slice(0, read);
 }
+
+/** True for a WebSocket close code that a peer may put into a close frame (RFC 6455, 7.4). */
+export function isSendableCloseCode(code: number): boolean {
+  if (code >= 3000) return code <= 4999;
+  return code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code);
+}

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { TEXT_LIMITS } from "./limits.ts";
 
 /** A status is one word about an instance: see `deriveStatus`. */
 export const STATUSES = ["idle", "active", "busy"] as const;
@@ -19,9 +20,9 @@ const shortText = (max: number) => v.pipe(v.string(), v.maxLength(max));
 
 /** One Claude session of an instance. `since` is when it entered `state`, in milliseconds since the epoch. */
 export const ClaudeSessionSchema = v.object({
-  id: v.pipe(v.string(), v.minLength(1), v.maxLength(128)),
-  title: v.optional(shortText(300)),
-  project: shortText(4096),
+  id: v.pipe(v.string(), v.minLength(1), v.maxLength(TEXT_LIMITS.sessionId)),
+  title: v.optional(shortText(TEXT_LIMITS.sessionTitle)),
+  project: shortText(TEXT_LIMITS.sessionProject),
   state: v.picklist(SESSION_STATES),
   /** Up to what a `Date` can hold. */
   since: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8_640_000_000_000_000)),

@@ -10,39 +10,14 @@ import { FrameFlag, FrameType, type Frame } from "./frames.ts";
 import {
   decodeResponseHead,
   encodeResponseHead,
-  type HeaderText,
   type RequestHead,
   type ResponseHead,
 } from "./header-block.ts";
 import { LIMITS } from "./limits.ts";
 import { decodeCode, encodeCode } from "./reason.ts";
 import type { StreamHandler } from "./stream-handler.ts";
-import { ReceiveWindow, SendWindow, type ReceiveWindowState } from "./window.ts";
-
-/** What a WebSocket stream needs to live on after its owner was out of memory: five numbers. */
-export interface StreamState {
-  id: number;
-  sendCredit: number;
-  receive: ReceiveWindowState;
-  localEnded: boolean;
-  remoteEnded: boolean;
-}
-
-/** What a stream needs of its connection. */
-export interface StreamLink {
-  write(frame: Frame): void;
-  /** The stream is over: forget it. */
-  release(stream: Stream): void;
-  readonly role: "hub" | "connector";
-  readonly text: HeaderText;
-}
-
-export interface StreamOptions {
-  id: number;
-  kind: RequestHead["kind"];
-  sendCredit: number;
-  receiveWindow: number;
-}
+import type { StreamLink, StreamOptions, StreamState } from "./stream-link.ts";
+import { ReceiveWindow, SendWindow } from "./window.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -58,6 +33,8 @@ export class Stream {
   /** Status of the answer once there is one. */
   #status: number | undefined;
   #over = false;
+  /** What this stream has put on its connection's account. */
+  #onAccount = 0;
 
   constructor(link: StreamLink, options: StreamOptions, restored?: StreamState) {
     this.#link = link;
@@ -144,8 +121,22 @@ export class Stream {
     this.#endLocal();
   }
 
-  /** Says that received bytes were used; gives their credit back in steps. Saying it twice costs the stream. */
+  /**
+   * Puts memory kept for this stream beyond what its window holds on the connection's account, or takes it off again
+   * (negative). Throws `StreamError` `overloaded`.
+   */
+  retain(bytes: number): void {
+    if (this.#over) return;
+    this.#link.hold(bytes);
+    this.#onAccount += bytes;
+  }
+
+  /**
+   * Says that received bytes were used; gives their credit back in steps. Also to be said after the stream is over: until
+   * then they count as held. Saying it twice costs the stream.
+   */
   consume(bytes: number): void {
+    this.#settle(Math.min(bytes, this.#onAccount));
     if (this.#over) return;
     if (bytes > this.held)
       return this.fail(new StreamError("internal_error", "more was consumed than received"));
@@ -156,8 +147,9 @@ export class Stream {
     this.#frame(FrameType.WINDOW, 0, payload);
   }
 
-  /** Ends the stream early, both ways; the handler is not called. */
+  /** Ends the stream early, both ways; the handler is not called. What it holds is taken for dropped. */
   reset(code: StreamErrorCode, reason = ""): void {
+    this.#settle(this.#onAccount);
     if (this.#over) return;
     this.#frame(FrameType.RESET, 0, encodeCode(STREAM_ERRORS[code], reason));
     this.#release();
@@ -165,6 +157,7 @@ export class Stream {
 
   /** Ends the stream without a frame, as when the connection is gone. */
   abandon(error: StreamError): void {
+    this.#settle(this.#onAccount);
     if (this.#over) return;
     this.#release();
     this.#tellReset(error);
@@ -223,6 +216,7 @@ export class Stream {
     const ends = (frame.flags & FrameFlag.END) !== 0;
     if (ends && this.#status === 101) throw misplaced("END");
     this.#receive.receive(frame.payload.byteLength);
+    this.retain(frame.payload.byteLength);
     if (frame.payload.byteLength > 0 || this.#status === 101) {
       const text = (frame.flags & FrameFlag.TEXT) !== 0;
       this.handler?.data(frame.payload, text, (frame.flags & FrameFlag.MORE) !== 0);
@@ -248,6 +242,11 @@ export class Stream {
     this.#remoteEnded = true;
     this.handler?.close?.(code, reason);
     this.#releaseIfEnded();
+  }
+
+  #settle(bytes: number): void {
+    this.#link.hold(-bytes);
+    this.#onAccount -= bytes;
   }
 
   #data(payload: Uint8Array, flags: number): void {

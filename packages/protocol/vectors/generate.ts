@@ -113,7 +113,7 @@ write("window", `WINDOW frames. ${PIECES}`, [
 
 const LONG_REASON = "r".repeat(123);
 write("reset", `RESET frames. ${PIECES}`, [
-  vector("every code", ...Array.from({ length: 12 }, (_, index) => reset(index + 1, index + 1, ""))),
+  vector("every code", ...Array.from({ length: 13 }, (_, index) => reset(index + 1, index + 1, ""))),
   vector("a reason", reset(1, 5, "nothing listens on 127.0.0.1:3001")),
   vector("the longest reason", reset(1, 7, LONG_REASON)),
   vector("a code of a later version", reset(1, 65_535, "new")),

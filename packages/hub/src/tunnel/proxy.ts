@@ -25,6 +25,7 @@ const PAGE_OF: Record<StreamErrorCode, ErrorCode> = {
   denied: "not_allowed",
   connection_lost: "connection_lost",
   internal_error: "internal_error",
+  overloaded: "too_many_streams",
 };
 
 /** Proxies one request; whatever fails before the answer's head is an error page, never an exception. */

@@ -27,7 +27,7 @@ export class ResponseWriter {
   #silentSince = Date.now();
   /** True between two events of an event stream: only there may a comment stand. */
   #isBetweenEvents = true;
-  #over = false;
+  #isAbandoned = false;
 
   /** With a `content-length` the browser can show progress, and a body cut short is an error there. */
   constructor(headers: Headers, events: ResponseWriterEvents) {
@@ -52,13 +52,13 @@ export class ResponseWriter {
   }
 
   end(): void {
-    this.#stop();
+    clearInterval(this.#timer);
     // The reader may have gone between the last byte and here; there is nobody left to tell.
     this.#writer.close().catch(() => undefined);
   }
 
   abort(error: Error): void {
-    this.#stop();
+    clearInterval(this.#timer);
     this.#writer.abort(error).catch(() => undefined);
   }
 
@@ -69,14 +69,10 @@ export class ResponseWriter {
   }
 
   #abandon(): void {
-    if (this.#over) return;
-    this.#stop();
+    if (this.#isAbandoned) return;
+    this.#isAbandoned = true;
+    clearInterval(this.#timer);
     this.#events.abandoned();
     this.#writer.abort().catch(() => undefined);
-  }
-
-  #stop(): void {
-    this.#over = true;
-    clearInterval(this.#timer);
   }
 }

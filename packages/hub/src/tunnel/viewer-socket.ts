@@ -23,6 +23,7 @@ const CLOSE_CODES: Partial<Record<StreamErrorCode, number>> = {
   connection_lost: 1012,
   refused_stream: 1013,
   stalled: 1013,
+  overloaded: 1013,
   too_large: 1009,
   denied: 1008,
 };

@@ -3,7 +3,8 @@ import { Connection, type ConnectionOptions } from "../connection.ts";
 import type { ConnectionError } from "../errors.ts";
 import type { RequestHead } from "../header-block.ts";
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from "../limits.ts";
-import type { Stream, StreamState } from "../stream.ts";
+import type { Stream } from "../stream.ts";
+import type { StreamState } from "../stream-link.ts";
 import { Recorder } from "./recorder.ts";
 
 export interface PairOptions {
