@@ -1,0 +1,65 @@
+/** Everything between a browser and Claude Code, as a person would have it: local hub, `orchestrator connect`, claudecodeui. */
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { vi } from "vitest";
+import { type ConnectorProcess, startConnector } from "../../packages/hub/local/connector.ts";
+import { startHub, type TestHub } from "../hub.ts";
+import { type RealClaudecodeui, startRealClaudecodeui } from "./harness.ts";
+import { startTap, type Tap } from "./tap.ts";
+
+export interface Stack {
+  hub: TestHub;
+  real: RealClaudecodeui;
+  tap: Tap;
+  /** Runs `orchestrator connect`; resolves to the instance's origin once it is connected. */
+  connect(): Promise<string>;
+  /** Ends it as a signal would. */
+  disconnect(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** What is in the one file of the project, `notes.md`. */
+export const NOTES = "# Notes\n\nThe second line of the notes.\n";
+
+/** Starts all of it but the command. */
+export async function startStack(): Promise<Stack> {
+  const [hub, real] = await Promise.all([startHub(), startRealClaudecodeui()]);
+  const tap = await startTap(real.port);
+  const token = await hub.createToken();
+  await writeFile(path.join(real.project, "notes.md"), NOTES);
+  let connector: ConnectorProcess | undefined;
+  const disconnect = async () => {
+    await connector?.stop();
+    connector = undefined;
+  };
+  return {
+    hub,
+    real,
+    tap,
+    connect: async () => {
+      const lines: string[] = [];
+      // The project that is shown is the folder the command is run in.
+      const environment = { ...real.environment, PWD: real.project };
+      const settings = { hub: hub.origin, target: tap.origin, token, environment };
+      connector = startConnector(settings, (line) => lines.push(line));
+      return connectedTo(lines);
+    },
+    disconnect,
+    stop: async () => {
+      await disconnect();
+      await tap.stop();
+      await real.stop();
+      await hub.stop();
+    },
+  };
+}
+
+/** The address the command prints when it is connected; fails with all it has printed. */
+function connectedTo(lines: string[]): Promise<string> {
+  const look = () => {
+    const printed = lines.join("\n");
+    const address = /Connected: (http:\S+)/.exec(printed)?.[1];
+    return address ?? Promise.reject(new Error(`not connected:\n${printed}`));
+  };
+  return vi.waitFor(look, { timeout: 20_000 });
+}
