@@ -126,12 +126,14 @@ it("signs out: the dashboards of this browser leave at once, those of another st
 
 it("lets nobody back in with a cookie that was kept from before the sign-out", async () => {
   const { page, context } = await stage.dashboard();
-  const stolen = await context.cookies();
+  const thief = await stage.profile();
+  await thief.addCookies(await context.cookies());
+  const their = await thief.newPage();
+  await their.goto(`${stage.hub.origin}/dashboard`);
+  expect(new URL(their.url()).pathname).toBe("/dashboard");
   await page.click("text=Sign out");
   await page.waitForURL("**/auth/sign-in");
-  const thief = await stage.profile();
-  await thief.addCookies(stolen);
-  const their = await thief.newPage();
+  await their.waitForURL("**/auth/sign-in**");
   await their.goto(`${stage.hub.origin}/dashboard`);
   expect(new URL(their.url()).pathname).toBe("/auth/sign-in");
 });
