@@ -30,6 +30,8 @@ test.each(ERROR_CODES)("%s is a page for people and JSON for programs, never sto
   expect(forPeople.status).toBe(errorMeaning(code).status);
   expect(forPeople.headers.get("content-type")).toBe("text/html; charset=utf-8");
   expect(forPeople.headers.get("cache-control")).toBe("no-store");
+  // A service worker's cache takes no heed of Cache-Control, but refuses this.
+  expect(forPeople.headers.get("vary")).toBe("*");
   expect(forPeople.headers.get("content-security-policy")).toContain("default-src 'none'");
   const text = await forPeople.text();
   expect(text).toContain(`${errorMeaning(code).status} ${code}`);

@@ -155,7 +155,8 @@ export function errorResponse(code: ErrorCode, request: Request, detail: ErrorDe
   const happened = detail.message ?? means.happened;
   const headers = new Headers(securityHeaders(new URL(request.url).origin));
   headers.set("cache-control", "no-store");
-  headers.set("vary", "accept");
+  // Caches of service workers mind no Cache-Control: claudecodeui's would give a page this answer for ever. None takes this.
+  headers.set("vary", "*");
   if (means.status === 503) headers.set("retry-after", "5");
   for (const [name, value] of detail.headers ?? []) headers.append(name, value);
   if (!wantsPage(request)) {
