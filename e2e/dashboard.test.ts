@@ -31,7 +31,7 @@ it("is the manual while it is empty, and becomes the first card when the command
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.click("text=Copy it with a new token");
   const command = await page.textContent("#new-token-command");
-  const [, url, token] = /connect --url (\S+) --token (orc_\S+)$/.exec(command ?? "") ?? [];
+  const [, token, url] = /^ORCHESTRATOR_TOKEN=(orc_\S+) .* connect --url (\S+)$/.exec(command ?? "") ?? [];
   expect(url).toBe(stage.hub.origin);
   await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(command);
 

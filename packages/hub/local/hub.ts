@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Miniflare, NoOpLog, convertV4MiniflareOptions, type V4MiniflareOptions } from "miniflare";
+import { claudecodeuiCommand } from "./claudecodeui.ts";
 import { applyMigrations } from "./migrations.ts";
 import { withoutSignalHandlers } from "./signals.ts";
 import { built, hubPackage, offline } from "./paths.ts";
@@ -47,6 +48,11 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   }
 }
 
+/** For a shell, where the text needs it. */
+function quoted(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
 function miniflareOptions(options: HubOptions): V4MiniflareOptions {
   const worker = JSON.parse(readFileSync(built.options, "utf8")) as Record<string, unknown> & {
     bindings: Record<string, unknown>;
@@ -63,6 +69,8 @@ function miniflareOptions(options: HubOptions): V4MiniflareOptions {
       INSTANCE_HOST: `{label}.hub.localhost:${options.port}`,
       COOKIE_SECRET: options.cookieSecret,
       LOCAL_SIGN_IN: "enabled",
+      CONNECT_COMMAND: `node ${quoted(built.connectorCli)}`,
+      START_COMMAND: claudecodeuiCommand,
     },
     host: "127.0.0.1",
     port: 0,

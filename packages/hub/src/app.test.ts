@@ -122,7 +122,9 @@ describe("tokens", () => {
   test("the page shows a new one once, in the command that uses it", async () => {
     const body = new URLSearchParams({ name: `<b>"desk"` });
     const text = await (await ask(routes.newToken, { method: "POST", person: ann, body })).text();
-    expect(text).toMatch(/connect --url http:\/\/hub\.localhost:8787 --token orc_[\w-]{49}/);
+    expect(text).toMatch(
+      /ORCHESTRATOR_TOKEN=orc_[\w-]{49} npx \S+ connect --url http:\/\/hub\.localhost:8787/,
+    );
     expect(text).toContain("&lt;b&gt;&quot;desk&quot;");
     const again = await (await ask(routes.tokens, { person: ann })).text();
     expect(again).not.toContain("orc_");

@@ -15,4 +15,8 @@ export interface Env {
   COOKIE_SECRET: string;
   /** "enabled" only where a local runner says so: opens `/auth/local`. */
   LOCAL_SIGN_IN?: string;
+  /** What runs the connector where people read it; default: the published package through npx. */
+  CONNECT_COMMAND?: string;
+  /** Set by a local runner that attaches what this command starts: the empty dashboard shows it first. */
+  START_COMMAND?: string;
 }

@@ -1,10 +1,11 @@
 import { Hono } from "hono";
+import type { Env } from "../env.ts";
 import type { HubContext } from "../hono.ts";
 import { byOrder, countInstances, type Instance } from "../instance.ts";
 import { PAGE_SESSION_HEADER } from "../page-socket.ts";
 import { routes } from "../routes.ts";
 import { BOARD_ID, CountBadges, Lanes } from "../ui/board.tsx";
-import { CommandOutline, connectCommand } from "../ui/command.tsx";
+import { Command, CommandOutline, connectCommand } from "../ui/command.tsx";
 import { Layout } from "../ui/layout.tsx";
 import type { View } from "../ui/view.ts";
 import { tabTitle } from "../ui/words.ts";
@@ -19,6 +20,7 @@ dashboardPages.get(routes.dashboard, async (c) => {
       login={session.login}
       instances={instances.toSorted(byOrder)}
       view={{ now: Date.now(), origins: c.env }}
+      env={c.env}
     />,
   );
 });
@@ -35,9 +37,10 @@ interface DashboardProps {
   login: string;
   instances: Instance[];
   view: View;
+  env: Env;
 }
 
-function Dashboard({ login, instances, view }: DashboardProps) {
+function Dashboard({ login, instances, view, env }: DashboardProps) {
   const header = <CountBadges instances={instances} />;
   return (
     <Layout
@@ -55,21 +58,22 @@ function Dashboard({ login, instances, view }: DashboardProps) {
         <div class="board" id={BOARD_ID}>
           <Lanes instances={instances} view={view} />
         </div>
-        <Welcome hubOrigin={view.origins.HUB_ORIGIN} />
+        <Welcome env={env} />
       </main>
     </Layout>
   );
 }
 
 /** Shown by the stylesheet while there is no card. */
-function Welcome({ hubOrigin }: { hubOrigin: string }) {
+function Welcome({ env }: { env: Env }) {
   return (
     <section class="welcome" id="welcome">
       <h2>Connect your first instance</h2>
-      <p>On the machine where Claude Code's web UI runs, run this. It appears here the moment it connects.</p>
+      {env.START_COMMAND === undefined ? null : <StartHere command={env.START_COMMAND} />}
+      <p>Where Claude Code's web UI runs already, run this. It appears here the moment it connects.</p>
       <form method="post" action={routes.newToken} hx-post={routes.newToken} hx-swap="outerHTML">
         <input type="hidden" name="name" value="First instance" />
-        <CommandOutline text={connectCommand(hubOrigin, "…")} />
+        <CommandOutline text={connectCommand(env, "…")} />
         <button class="button primary" type="submit">
           Copy it with a new token
         </button>
@@ -79,5 +83,15 @@ function Welcome({ hubOrigin }: { hubOrigin: string }) {
         be revoked on the <a href={routes.tokens}>tokens page</a>.
       </p>
     </section>
+  );
+}
+
+/** On one's own machine: what is started there is attached without a command. */
+function StartHere({ command }: { command: string }) {
+  return (
+    <>
+      <p>Start Claude Code's web UI on this machine. It appears here by itself within seconds.</p>
+      <Command id="start-command" text={command} />
+    </>
   );
 }

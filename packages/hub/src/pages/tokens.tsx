@@ -18,7 +18,7 @@ tokenPages.get(routes.tokens, async (c) => {
 tokenPages.post(routes.newToken, async (c) => {
   const session = c.get("session");
   const { text } = await makeToken(c.env, session.userId, await c.req.parseBody());
-  const command = <TokenCommand hubOrigin={c.env.HUB_ORIGIN} token={text} />;
+  const command = <TokenCommand env={c.env} token={text} />;
   if (c.req.header("hx-request") === "true") return c.html(command);
   const tokens = await tokensOf(c.env, session.userId);
   return c.html(

@@ -1,3 +1,5 @@
+import type { Env } from "../env.ts";
+
 /** A command to run elsewhere, with a button that copies it. */
 export function Command({ id, text }: { id: string; text: string }) {
   return (
@@ -23,7 +25,16 @@ export function CommandOutline({ text }: { text: string }) {
   );
 }
 
-/** What is run on an instance's machine to connect it. */
-export function connectCommand(hubOrigin: string, token: string): string {
-  return `npx @ai-orchestrator/connector connect --url ${hubOrigin} --token ${token}`;
+/**
+ * What is run on an instance's machine to connect it. The token stands in the environment: command lines can be read by
+ * every user of a machine.
+ */
+export function connectCommand(
+  {
+    HUB_ORIGIN,
+    CONNECT_COMMAND = "npx @ai-orchestrator/connector",
+  }: Pick<Env, "HUB_ORIGIN" | "CONNECT_COMMAND">,
+  token: string,
+): string {
+  return `ORCHESTRATOR_TOKEN=${token} ${CONNECT_COMMAND} connect --url ${HUB_ORIGIN}`;
 }

@@ -1,11 +1,12 @@
+import type { Env } from "../env.ts";
 import { Command, connectCommand } from "./command.tsx";
 
 /** A token that was just made, as the command that uses it. It cannot be shown again. */
-export function TokenCommand({ hubOrigin, token }: { hubOrigin: string; token: string }) {
+export function TokenCommand({ env, token }: { env: Env; token: string }) {
   return (
     <div class="token-command" id="new-token" role="status">
       <p>Run it where Claude Code's web UI runs. The token in it is shown only now.</p>
-      <Command id="new-token-command" text={connectCommand(hubOrigin, token)} />
+      <Command id="new-token-command" text={connectCommand(env, token)} />
     </div>
   );
 }
