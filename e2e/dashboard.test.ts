@@ -193,6 +193,20 @@ it("is alive again when someone comes back to it from an instance", async () => 
   expect(await page.isVisible("#not-connected")).toBe(false);
 });
 
+it("can be clicked while a card is on its way to another place", async () => {
+  const { page } = await stage.dashboard();
+  const hit = await page.evaluate(async () => {
+    const link = document.querySelector(".nav a");
+    const box = link?.getBoundingClientRect();
+    const transition = document.startViewTransition(() => undefined);
+    await transition.ready;
+    const element = document.elementFromPoint((box?.x ?? 0) + 2, (box?.y ?? 0) + 10);
+    await transition.finished;
+    return element === link;
+  });
+  expect(hit).toBe(true);
+});
+
 it("is told the truth when it is opened while things change", async () => {
   const puppet = await stage.instance();
   const { context } = await stage.dashboard();

@@ -16,6 +16,8 @@ export interface Stage {
   dashboard(options?: BrowserContextOptions): Promise<Dashboard>;
   /** A connected instance. */
   instance(options?: InstanceOptions): Promise<Puppet>;
+  /** An instance that has begun to connect, whether or not it is let in. */
+  puppet(options: InstanceOptions & { token: string }): Puppet;
   /** Ends every instance and profile that a test left. */
   clear(): Promise<void>;
   stop(): Promise<void>;
@@ -56,22 +58,28 @@ export async function startStage(): Promise<Stage> {
   };
   const clear = async () => {
     await Promise.all([...contexts].map((context) => context.close()));
-    await Promise.all([...puppets].map((puppet) => puppet.stop()));
+    await Promise.all([...puppets].map((one) => one.stop()));
     contexts.clear();
     puppets.clear();
+  };
+  const puppet = (options: InstanceOptions & { token: string }) => {
+    const created = new Puppet(hub, options);
+    puppets.add(created);
+    created.client.start();
+    return created;
   };
   return {
     hub,
     browser,
+    puppet,
     profile,
     dashboard: async (options) => {
       return openDashboard(await profile(options), await hub.signInLink());
     },
     instance: async (options = {}) => {
-      const puppet = new Puppet(hub, { ...options, token: options.token ?? (await hub.createToken()) });
-      puppets.add(puppet);
-      await puppet.start();
-      return puppet;
+      const created = puppet({ ...options, token: options.token ?? (await hub.createToken()) });
+      await created.connected;
+      return created;
     },
     clear,
     stop: async () => {
@@ -97,6 +105,8 @@ let count = 0;
 export class Puppet {
   readonly client: OrchestratorClient;
   readonly clientId: string;
+  /** Resolves with the first connection. */
+  readonly connected: Promise<void>;
   /** Known once it is connected. */
   label = "";
   /** Its origin, without a slash at the end. */
@@ -118,19 +128,12 @@ export class Puppet {
       adapter: this.#adapter(),
       maxReconnectSeconds: 1,
     });
+    this.connected = this.#connect();
   }
 
   /** The card's selector on a dashboard. */
   get card(): string {
     return `#card-${this.label}`;
-  }
-
-  async start(): Promise<void> {
-    const arrived = once(this.client, "connected") as Promise<[{ label: string; url: string }]>;
-    this.client.start();
-    const [{ label, url }] = await arrived;
-    this.label = label;
-    this.origin = url;
   }
 
   stop(): Promise<void> {
@@ -141,6 +144,12 @@ export class Puppet {
   set(...sessions: ClaudeSession[]): void {
     this.#sessions = sessions;
     for (const listener of this.#listeners) listener();
+  }
+
+  async #connect(): Promise<void> {
+    const [{ label, url }] = (await once(this.client, "connected")) as [{ label: string; url: string }];
+    this.label = label;
+    this.origin = url;
   }
 
   #adapter(): Adapter {
