@@ -200,6 +200,10 @@ describe("opening an instance", () => {
     expect((await ask(await openPath("//evil.example"), { person: ann })).status).toBe(400);
     expect((await ask(`${routes.open(label)}?binding=short`, { person: ann })).status).toBe(400);
     expect((await ask(routes.open("laptop"), { person: ann })).status).toBe(403);
+    for (const dest of ["iframe", "frame", "embed", "empty"]) {
+      const headers = { "sec-fetch-mode": "navigate", "sec-fetch-dest": dest };
+      expect((await ask(routes.open(label), { person: ann, headers })).status).toBe(403);
+    }
     expect((await ask("/open/UPPER", { person: ann })).status).toBe(404);
   });
 });

@@ -11,15 +11,25 @@ export { UserHub } from "./user-hub/user-hub.ts";
 /** Whose host is this? The hub's own pages and the instances' traffic part here and never meet again. */
 export default {
   async fetch(request, env, context) {
-    const owner = hostOwner(request.headers.get("host") ?? "", env);
-    switch (owner.kind) {
-      case "hub":
-        if (new URL(request.url).pathname === routes.connect) return connectInstance(request, env);
-        return app.fetch(request, env, context);
-      case "instance":
-        return serveInstance(request, env, owner.label);
-      case "unknown":
-        return new Response("This host is not served here.\n", { status: 421 });
+    try {
+      return await route(request, env, context);
+    } catch (error) {
+      // Messages of the platform may quote the URL, and with it a code or a token.
+      console.error({ event: "unhandled", error: error instanceof Error ? error.name : typeof error });
+      return new Response("The request could not be handled.\n", { status: 400 });
     }
   },
 } satisfies ExportedHandler<Env>;
+
+async function route(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+  const owner = hostOwner(request.headers.get("host") ?? "", env);
+  switch (owner.kind) {
+    case "hub":
+      if (new URL(request.url).pathname === routes.connect) return connectInstance(request, env);
+      return app.fetch(request, env, context);
+    case "instance":
+      return serveInstance(request, env, owner.label);
+    case "unknown":
+      return new Response("This host is not served here.\n", { status: 421 });
+  }
+}

@@ -149,13 +149,16 @@ export class Connection implements StreamLink, FrameVisitor {
     const stream = this.#streams.get(streamId);
     if (stream) return stream.fail(failure);
     if (type !== FrameType.REQUEST) return;
-    if (this.role === "connector") this.skipIds(streamId);
+    if (this.role === "hub") throw streamFromConnector();
+    this.skipIds(streamId);
     this.#refuse(streamId, failure);
   }
 
   #onRequest(frame: Frame): void {
     const { streamId } = frame;
-    if (this.role === "hub" || streamId <= this.#lastId)
+    // To answer each would let eight bytes of a connector cost the hub twenty.
+    if (this.role === "hub") throw streamFromConnector();
+    if (streamId <= this.#lastId)
       return this.#refuse(streamId, new StreamError("protocol_error", "not a new stream"));
     this.#lastId = streamId;
     if (this.#streams.size >= this.#options.local.max_streams)
@@ -196,4 +199,8 @@ export class Connection implements StreamLink, FrameVisitor {
     const payload = encodeCode(STREAM_ERRORS[code], message);
     this.write({ type: FrameType.RESET, flags: 0, streamId, payload });
   }
+}
+
+function streamFromConnector(): ConnectionError {
+  return new ConnectionError("bad_message", "only the hub opens streams");
 }

@@ -198,7 +198,7 @@ function malformedVectors(): MalformedVector[] {
     hub("RESPONSE 101 to an HTTP request", [raw(2, 0, 1, "00650000")], one),
     hub("RESPONSE of one byte", [raw(2, 0, 1, "00")], one),
     hub("RESPONSE twice", [raw(2, 0, 1, "00c80000"), raw(2, 0, 1, "00c80000")], one),
-    hub("REQUEST to a hub", [raw(1, 1, 3, requestPayload(get("/")))], newStream),
+    hub("REQUEST to a hub", [raw(1, 1, 3, requestPayload(get("/")))], { closed: "bad_message" }),
     hub("RESPONSE twice on a WebSocket", [raw(2, 0, 1, "00650000")], { ...sockets, ...one }),
   ];
 }

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { parseLocalPath } from "../auth/next-path.ts";
+import { isNavigation } from "../auth/request-source.ts";
 import { issueViewerCode } from "../auth/viewer.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
@@ -15,6 +16,8 @@ const BINDING = /^[A-Za-z0-9_-]{43}$/;
 export const openPage = new Hono<HubContext>();
 
 openPage.get(routes.open(":label"), async (c) => {
+  // Codes are for a person who opens a page, not for a frame that another page has hidden.
+  if (!isNavigation(c.req.raw)) throw new HubError("origin_refused");
   const session = c.get("session");
   const label = c.req.param("label") ?? "";
   if (!isLabel(label)) throw new HubError("not_found");

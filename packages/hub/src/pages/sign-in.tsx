@@ -26,8 +26,10 @@ signInPages.get(routes.signIn, async (c) => {
 signInPages.get(routes.localSignIn, async (c) => {
   const request = c.req.raw;
   if (!isLocalSignInOpen(request, c.env)) throw new HubError("not_found");
-  // A browser that fetches ahead would use the link up before anyone clicks it.
-  if (request.headers.get("sec-purpose")?.includes("prefetch") === true) throw new HubError("bad_request");
+  // HEAD, or a browser that fetches ahead, would use the link up before anyone clicks it.
+  if (request.method !== "GET" || request.headers.get("sec-purpose")?.includes("prefetch") === true) {
+    throw new HubError("bad_request");
+  }
   if (!(await redeemLocalCode(c.env.DB, c.req.query("code") ?? ""))) {
     if ((await currentSession(request, c.env)) !== null) return c.redirect(routes.dashboard);
     throw new HubError("code_expired");

@@ -15,7 +15,7 @@ export interface ConnectorAttachment extends ConnectorIdentity {
   connectionId: string;
   /** `registering` until `register`; `former` once replaced or told to leave. */
   state: "registering" | "registered" | "former";
-  /** Milliseconds since the epoch. */
+  /** When it dialled, then when it registered, in milliseconds since the epoch. */
   connectedAt: number;
   /** What the connector takes; set by `register`. */
   limits?: PeerLimits;

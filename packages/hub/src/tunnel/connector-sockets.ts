@@ -130,10 +130,10 @@ export class ConnectorSockets {
     checkRegister(attachment, message);
     this.forgetDeadline(attachment);
     const former = this.registered();
-    Object.assign(attachment, { state: "registered", limits: message.limits });
+    // The order of registrations is what counts for everyone who hears of them, not the order of dialling.
+    Object.assign(attachment, { state: "registered", limits: message.limits, connectedAt: Date.now() });
     attach(socket, attachment);
     if (former) {
-      attach(former.socket, { ...former.attachment, state: "former" });
       dismiss(former.socket, "replaced", "A newer connection of this instance has taken over.");
     }
   }
@@ -164,7 +164,6 @@ export class ConnectorSockets {
   #expireRegistration(socket: WebSocket): void {
     const attachment = attachmentOf(socket);
     if (attachment?.kind !== "connector" || attachment.state !== "registering") return;
-    attach(socket, { ...attachment, state: "former" });
     dismiss(socket, "register_timeout", `No register within ${LIMITS.registerTimeoutSeconds} seconds.`);
   }
 }
@@ -178,9 +177,11 @@ function checkRegister(attachment: ConnectorAttachment, message: Register): void
   throw new ConnectionError("bad_message", "register: client_id differs from the one in the URL");
 }
 
-/** Tells a connector why and closes its socket. */
+/** Tells a connector why, closes its socket, and hears nothing of it any more. */
 export function dismiss(socket: WebSocket, code: ConnectionErrorCode, message: string): void {
   // A socket that is closing already cannot be told anything; that is what we wanted of it.
+  const attachment = attachmentOf(socket);
+  if (attachment?.kind === "connector") attach(socket, { ...attachment, state: "former" });
   if (socket.readyState === WebSocket.OPEN) socket.send(encodeControl({ type: "go_away", code, message }));
   closeQuietly(socket, CONNECTION_ERRORS[code].close, message);
 }

@@ -29,7 +29,7 @@ describe("from browser to instance", () => {
   it("says who looks as the hub verified it, whatever the browser says", () => {
     fc.assert(
       fc.property(
-        fc.stringMatching(/^[xX]-(?:orchestrator|ORCHESTRATOR|Forwarded)-[a-zA-Z-]{1,20}$/),
+        fc.stringMatching(/^[xX][-_](?:orchestrator|ORCHESTRATOR|Forwarded)[-_][a-zA-Z_-]{1,20}$/),
         (name) => {
           const fields = requestFields(new Headers([[name, "forged"]]), viewer);
           expect(fields.filter(([, value]) => value.includes("forged"))).toEqual([]);
@@ -46,6 +46,8 @@ describe("from browser to instance", () => {
     ["  __Host-orchestrator-x = 1;a=1", "a=1"],
     ["a=__Host-orchestrator-session", "a=__Host-orchestrator-session"],
     ["=__Host-orchestrator-session=s; a=1", "a=1"],
+    ["a=1, __Host-orchestrator-nonce=n; b=2", "a=1; b=2"],
+    ["a=1,2; b=x, y", "a=1,2; b=x, y"],
   ])("cookies %j become %j", (cookie, kept) => {
     expect(sent([["cookie", cookie]]).get("cookie")).toBe(kept);
   });
@@ -68,6 +70,9 @@ describe("from instance to browser", () => {
     const headers = responseHeaders([
       ["clear-site-data", '"cookies"'],
       ["alt-svc", 'h3=":443"'],
+      ["set-cookie2", "a=1; Domain=hub.localhost"],
+      ["cdn-cache-control", "public"],
+      ["surrogate-control", "max-age=1"],
       ["strict-transport-security", "max-age=1; includeSubDomains"],
       ["x-orchestrator-user-id", "x"],
       ["cache-control", "Public, max-age=60, s-maxage=600, immutable"],
@@ -78,4 +83,22 @@ describe("from instance to browser", () => {
     expect([...headers.keys()].toSorted()).toEqual(["cache-control", "x-kept"]);
     expect(headers.get("cache-control")).toBe("private, max-age=60, immutable");
   });
+
+  it.each([
+    [[], "private"],
+    [["max-age=31536000, immutable"], "private, max-age=31536000, immutable"],
+    [["no-store"], "no-store"],
+    [["private, max-age=1"], "private, max-age=1"],
+    [["public", "s-maxage=5"], "private"],
+  ])("Cache-Control %j becomes %j", (values, expected) => {
+    const fields = values.map((value): [string, string] => ["cache-control", value]);
+    expect(responseHeaders(fields).get("cache-control")).toBe(expected);
+  });
+
+  it.each(["", "0x3", "1e3", "3, 9", "-1", "99999999999999999999"])(
+    "a Content-Length of %j is dropped",
+    (length) => {
+      expect(responseHeaders([["content-length", length]]).get("content-length")).toBeNull();
+    },
+  );
 });

@@ -18,7 +18,10 @@ const HOP_BY_HOP = new Set([
   "http2-settings",
 ]);
 
-/** What a browser may not tell an instance, because only the hub may, or because it is about the hub's own edge. */
+/**
+ * What a browser may not tell an instance, because only the hub may, or because it is about the hub's own edge. Matched
+ * with `-` for `_`: many servers make no difference.
+ */
 const NOT_FROM_BROWSER =
   /^(?:host|forwarded|x-forwarded-.*|x-real-ip|x-orchestrator-.*|cf-.*|cdn-loop|true-client-ip)$/;
 
@@ -27,9 +30,10 @@ const WEBSOCKET_HANDSHAKE = /^sec-websocket-(?:key|version|extensions|accept)$/;
 
 /**
  * What an instance may not tell a browser: `clear-site-data` reaches the hub's cookies on a shared site, `alt-svc` and
- * HSTS speak for a host that is not the instance's.
+ * HSTS speak for a host that is not the instance's, and caches in between are the hub's affair.
  */
-const NOT_FROM_INSTANCE = /^(?:alt-svc|clear-site-data|strict-transport-security|x-orchestrator-.*)$/;
+const NOT_FROM_INSTANCE =
+  /^(?:alt-svc|cdn-cache-control|clear-site-data|set-cookie2|strict-transport-security|surrogate-control|x-orchestrator-.*)$/;
 
 /** Who looks and where they look from, as the hub verified it. */
 export interface VerifiedViewer {
@@ -44,7 +48,8 @@ export function requestFields(headers: Headers, viewer: VerifiedViewer): HeaderF
   const dropped = namedInConnection(headers.get("connection"));
   const fields: HeaderFields = [];
   for (const [name, value] of headers) {
-    if (dropped.has(name) || HOP_BY_HOP.has(name) || NOT_FROM_BROWSER.test(name)) continue;
+    if (dropped.has(name) || HOP_BY_HOP.has(name) || NOT_FROM_BROWSER.test(name.replaceAll("_", "-")))
+      continue;
     if (WEBSOCKET_HANDSHAKE.test(name)) continue;
     const kept = name === "cookie" ? withoutHubCookies(value) : value;
     if (kept !== "") fields.push([name, kept]);
@@ -64,9 +69,15 @@ export function responseHeaders(fields: HeaderFields): Headers {
     if (dropped.has(name) || HOP_BY_HOP.has(name) || NOT_FROM_INSTANCE.test(name)) continue;
     if (WEBSOCKET_HANDSHAKE.test(name)) continue;
     const kept = name === "set-cookie" ? instanceCookie(value) : value;
-    if (kept !== undefined) headers.append(name, name === "cache-control" ? privately(value) : kept);
+    if (kept !== undefined && isUsable(name, kept)) headers.append(name, kept);
   }
+  headers.set("cache-control", privately(headers.get("cache-control") ?? ""));
   return headers;
+}
+
+/** A length that is not one would be taken for one by somebody. */
+function isUsable(name: string, value: string): boolean {
+  return name !== "content-length" || /^\d{1,15}$/.test(value);
 }
 
 function namedInConnection(value: string | null): Set<string> {
@@ -78,8 +89,11 @@ function namedInConnection(value: string | null): Set<string> {
   );
 }
 
+/** Several `Cookie` fields are joined with commas, which may also stand in a value: they part only what is the hub's. */
+const COOKIE_SEPARATOR = new RegExp(`;|,(?=\\s*=?\\s*${HUB_COOKIE_PREFIX})`, "i");
+
 function withoutHubCookies(cookie: string): string {
-  const kept = cookie.split(";").filter((pair) => !isHubCookie(pair));
+  const kept = cookie.split(COOKIE_SEPARATOR).filter((pair) => !isHubCookie(pair));
   return kept.join(";").trim();
 }
 
@@ -102,9 +116,8 @@ function instanceCookie(value: string): string | undefined {
 
 /** Answers to a signed-in viewer may live in their browser, never in a shared cache. */
 function privately(value: string): string {
-  return value
-    .split(",")
-    .map((part) => (/^\s*public\s*$/i.test(part) ? part.replace(/public/i, "private") : part))
-    .filter((part) => !/^\s*s-maxage\s*=/i.test(part))
-    .join(",");
+  const directives = value.split(",").map((directive) => directive.trim());
+  const kept = directives.filter((directive) => !/^(?:public|s-maxage\s*=.*|)$/i.test(directive));
+  const isPrivate = kept.some((directive) => /^(?:private|no-store)$/i.test(directive));
+  return (isPrivate ? kept : ["private", ...kept]).join(", ");
 }

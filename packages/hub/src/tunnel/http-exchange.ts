@@ -24,6 +24,7 @@ export class HttpExchange implements StreamHandler {
   readonly #timer: ReturnType<typeof setTimeout>;
   #writer: ResponseWriter | undefined;
   #ended = false;
+  #isUploading = false;
   #wakeUpload: (() => void) | undefined;
 
   /** `stream` is asked for only after `Connection.open` has returned it. */
@@ -60,6 +61,8 @@ export class HttpExchange implements StreamHandler {
   end(): void {
     this.#ended = true;
     this.#writer?.end();
+    // The application has said all it has to say: nobody waits for the rest of the request.
+    if (this.#isUploading) this.#stream().fail(new StreamError("cancelled", "answered before the end"));
   }
 
   reset(error: StreamError): void {
@@ -81,6 +84,7 @@ export class HttpExchange implements StreamHandler {
 
   /** Begins sending a request's body; ends with it or with the stream. */
   upload(body: ReadableStream<Uint8Array>): void {
+    this.#isUploading = true;
     // A body that breaks off is a browser that went away.
     this.#upload(body).catch(() => this.cancel());
   }
@@ -89,7 +93,10 @@ export class HttpExchange implements StreamHandler {
     const reader = body.getReader({ mode: "byob" });
     while (!this.#stream().isOver) {
       const { done, value } = await reader.read(new Uint8Array(LIMITS.framePayloadBytes));
-      if (done) return this.#stream().end();
+      if (done) {
+        this.#isUploading = false;
+        return this.#stream().end();
+      }
       await this.#send(value);
     }
     await reader.cancel();

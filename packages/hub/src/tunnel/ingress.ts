@@ -21,7 +21,7 @@ import { instanceOrigin } from "../origins.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 import { randomSecret } from "../secrets.ts";
 import { withViewer } from "./internal-headers.ts";
-import { isAllowedSource, isNavigation, isUpgrade } from "./request-source.ts";
+import { isAllowedSource, isNavigation, isUpgrade } from "../auth/request-source.ts";
 
 const NONCE_SECONDS = 600;
 /** As long as a sign-in at the hub may last: the cookie itself proves nothing once it is not fresh. */

@@ -6,7 +6,7 @@ import {
   type StreamErrorCode,
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
-import { errorResponse, type ErrorCode } from "../errors.ts";
+import { errorResponse, HubError, type ErrorCode } from "../errors.ts";
 import type { ActiveConnection } from "./active-connection.ts";
 import { requestFields, responseHeaders, type VerifiedViewer } from "./headers.ts";
 import { HttpExchange } from "./http-exchange.ts";
@@ -14,7 +14,7 @@ import { HttpExchange } from "./http-exchange.ts";
 /** The error a person sees for each way a stream can end before its answer began. */
 const PAGE_OF: Record<StreamErrorCode, ErrorCode> = {
   cancelled: "upstream_failed",
-  protocol_error: "bad_request",
+  protocol_error: "upstream_failed",
   flow_control_error: "internal_error",
   refused_stream: "too_many_streams",
   upstream_unreachable: "instance_unreachable",
@@ -38,6 +38,7 @@ export async function proxy(
   try {
     return await (isUpgrade ? proxyWebSocket(active, request, viewer) : proxyHttp(active, request, viewer));
   } catch (error) {
+    if (error instanceof HubError) return errorResponse(error.code, request);
     if (error instanceof StreamError) return errorResponse(PAGE_OF[error.code], request);
     throw error;
   }
@@ -46,7 +47,7 @@ export async function proxy(
 function proxyHttp(active: ActiveConnection, request: Request, viewer: VerifiedViewer): Promise<Response> {
   let stream: Stream | undefined;
   const exchange = new HttpExchange(() => opened(stream), request.method);
-  stream = active.open(headOf(request, "http", viewer), exchange, request.body === null);
+  stream = open(active, headOf(request, "http", viewer), exchange, request.body === null);
   if (request.body) exchange.upload(request.body as ReadableStream<Uint8Array>);
   return exchange.answer;
 }
@@ -74,8 +75,18 @@ function proxyWebSocket(
     reset: (error) => refusal.reset(error),
     writable: () => undefined,
   };
-  stream = active.open(headOf(request, "websocket", viewer), handshake, false);
+  stream = open(active, headOf(request, "websocket", viewer), handshake, false);
   return Promise.race([promise, refusal.answer]);
+}
+
+/** What cannot be put into a REQUEST is the browser's mistake, not the application's. */
+function open(active: ActiveConnection, head: RequestHead, handler: StreamHandler, end: boolean): Stream {
+  try {
+    return active.open(head, handler, end);
+  } catch (error) {
+    if (error instanceof StreamError && error.code === "protocol_error") throw new HubError("bad_request");
+    throw error;
+  }
 }
 
 function opened(stream: Stream | undefined): Stream {

@@ -8,7 +8,7 @@ import { upsertUser } from "../db/users.ts";
 import { instanceLabel } from "../origins.ts";
 import { connectFake, dial, registerMessage } from "../../test/fake-connector.ts";
 import { encodeControl } from "@ai-orchestrator/protocol";
-import { attachmentOf } from "./attachments.ts";
+import { attach, attachmentOf, SocketTag } from "./attachments.ts";
 
 const OWNER = "github:1";
 let token: string;
@@ -133,6 +133,76 @@ describe("registering", () => {
     expect(await browser.closed).toBe(1012);
     expect((await view("twice", "/")).status).toBe(201);
     await expect.poll(() => connected("twice")).toBe(true);
+  });
+
+  it("is replaced also while the object sleeps, and no browser lands on another's stream", async () => {
+    await connectFake(token, "asleep-twice", { message: (text, reply) => reply(`old ${text}`) });
+    const first = await openWebSocket("asleep-twice");
+    first.socket.send("x");
+    expect(await first.next()).toBe("old x");
+    await evictDurableObject(await tunnelOf("asleep-twice"), { webSockets: "hibernate" });
+    const seen: string[] = [];
+    await connectFake(token, "asleep-twice", { message: (text) => void seen.push(text) });
+    expect(await first.closed).toBe(1012);
+    const second = await openWebSocket("asleep-twice");
+    second.socket.send("mine");
+    await expect.poll(() => seen).toEqual(["mine"]);
+  });
+
+  it("a browser's socket of a connection that is gone is closed, whatever its stream's id", async () => {
+    await connectFake(token, "orphans", { message: (text, reply) => reply(text) });
+    const browser = await openWebSocket("orphans");
+    const tunnel = await tunnelOf("orphans");
+    await evictDurableObject(tunnel, { webSockets: "hibernate" });
+    await runInDurableObject(tunnel, (_instance, state) => {
+      for (const socket of state.getWebSockets(SocketTag.viewer)) {
+        const attachment = attachmentOf(socket);
+        if (attachment?.kind === "viewer") attach(socket, { ...attachment, connectionId: "another" });
+      }
+    });
+    browser.socket.send("for nobody");
+    expect(await browser.closed).toBe(1012);
+  });
+
+  it("what a dismissed socket still says is not heard", async () => {
+    const good = await connectFake(token, "late");
+    const first = (await dial(token, "late")).webSocket;
+    first?.accept();
+    for (let count = 0; count < 4; count++) (await dial(token, "late")).webSocket?.accept();
+    first?.send(encodeControl(registerMessage("late")));
+    const { text, row } = await issueInstanceToken(env.DB, {
+      userId: OWNER,
+      name: "revoked while registering",
+    });
+    const second = (await dial(text, "late")).webSocket;
+    second?.accept();
+    await (await tunnelOf("late")).disconnectToken(OWNER, row.id);
+    second?.send(encodeControl(registerMessage("late")));
+    expect((await view("late", "/")).status).toBe(200);
+    expect(good.received.filter(({ type }) => type === "go_away")).toEqual([]);
+  });
+
+  it("a token is found and revoked in whatever order two connections dialled and registered", async () => {
+    const stolen = await issueInstanceToken(env.DB, { userId: OWNER, name: "stolen" });
+    const socket = (await dial(stolen.text, "order")).webSocket;
+    if (!socket) throw new Error("refused");
+    socket.accept();
+    const closed = new Promise<number>((resolve) => {
+      socket.addEventListener("close", ({ code }) => resolve(code));
+    });
+    const good = await connectFake(token, "order");
+    socket.send(encodeControl(registerMessage("order")));
+    expect(await good.closed).toBe("replaced");
+    const hub = env.USER_HUB.getByName(OWNER);
+    await expect.poll(async () => (await hub.find("order"))?.tokenId).toBe(stolen.row.id);
+    await hub.tokenRevoked(stolen.row.id);
+    expect(await closed).toBe(4403);
+  });
+
+  it("a REQUEST from a connector ends its connection: only the hub opens streams", async () => {
+    const connector = await connectFake(token, "opens-streams");
+    connector.socket.send(new Uint8Array([0x10, 0, 0, 0, 0, 0, 0, 9]));
+    expect(await connector.closed).toBe("bad_message");
   });
 
   it("unregistered sockets are few", async () => {
@@ -335,6 +405,17 @@ describe("hostile connectors", () => {
     expect((await view("garbage", "/")).status).toBe(200);
   });
 
+  it("an early answer ends the rest of its request", async () => {
+    const connector = await connectFake(token, "early", {
+      http: (stream) => stream.respond({ status: 413, headers: [] }, true),
+    });
+    for (let round = 0; round < 5; round++) {
+      const answer = await view("early", "/", { method: "POST", body: new Uint8Array(700_000) });
+      expect(answer.status).toBe(413);
+    }
+    await expect.poll(() => connector.connection.streamCount).toBe(0);
+  });
+
   it("an answer with an impossible status or header is a 502, and the next request works", async () => {
     await connectFake(token, "nonsense", {
       http(stream, head) {
@@ -342,7 +423,7 @@ describe("hostile connectors", () => {
         else stream.respond({ status: 200, headers: [] }, true);
       },
     });
-    expect((await view("nonsense", "/bad")).status).toBeGreaterThanOrEqual(400);
+    expect((await view("nonsense", "/bad")).status).toBe(502);
     expect((await view("nonsense", "/")).status).toBe(200);
   });
 });

@@ -17,10 +17,11 @@ import { errorResponse } from "../errors.ts";
 import { routes } from "../routes.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { ActiveConnection } from "./active-connection.ts";
-import { attachmentOf, type ConnectorAttachment } from "./attachments.ts";
+import { attachmentOf, type ConnectorAttachment, type ViewerAttachment } from "./attachments.ts";
 import { ConnectorSockets, dismiss } from "./connector-sockets.ts";
 import { readConnectorIdentity, readViewer } from "./internal-headers.ts";
 import { proxy } from "./proxy.ts";
+import type { ViewerSocket } from "./viewer-socket.ts";
 
 /** Connectors prove that they live every 30 s; what is older than this is a socket without anybody behind it. */
 const PROOF_MAX_AGE_MS = 90_000;
@@ -49,10 +50,14 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const attachment = attachmentOf(socket);
     if (attachment?.kind === "viewer") {
-      this.#connection()?.viewer(attachment.stream.id)?.fromBrowser(message);
+      const viewer = this.#viewer(attachment);
+      if (viewer) viewer.fromBrowser(message);
+      else closeQuietly(socket, 1012, "The connection to the instance was lost.");
       return;
     }
     if (attachment?.kind !== "connector" || attachment.state === "former") return;
+    // What was on its way when we closed the socket.
+    if (socket.readyState !== WebSocket.OPEN) return;
     try {
       await this.#fromConnector(socket, attachment, message);
     } catch (error) {
@@ -65,13 +70,13 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   override async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
     const attachment = attachmentOf(socket);
     closeQuietly(socket, code, reason);
-    if (attachment?.kind === "viewer") return this.#viewerClosed(attachment.stream.id, code, reason);
+    if (attachment?.kind === "viewer") return this.#viewerClosed(attachment, code, reason);
     await this.#connectorGone(socket, code === 1000 ? "stopped" : "connection_lost");
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {
     const attachment = attachmentOf(socket);
-    if (attachment?.kind === "viewer") return this.#viewerClosed(attachment.stream.id, 1006, "");
+    if (attachment?.kind === "viewer") return this.#viewerClosed(attachment, 1006, "");
     await this.#connectorGone(socket, "connection_lost");
   }
 
@@ -119,16 +124,13 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     const message = parseConnectorMessage(data);
     if (message?.type === "status_update") return this.#connectors.status(attachment, message);
     if (message?.type !== "register") return;
+    // From memory or from its socket's attachment: its browsers must hear of its end either way.
+    const former = this.#connection();
     // Before anything is awaited: the socket may be gone again by the time the UserHub has answered.
     this.#connectors.register(socket, attachment, message);
-    this.#replaceWith(new ActiveConnection(this.ctx, socket, attachment));
-    await this.#connectors.announce(socket, attachment, message);
-  }
-
-  #replaceWith(active: ActiveConnection): void {
-    const former = this.#active;
-    this.#active = active;
+    this.#active = new ActiveConnection(this.ctx, socket, attachment);
     former?.connection.lost("the instance has connected anew");
+    await this.#connectors.announce(socket, attachment, message);
   }
 
   /** The registered connection, brought back to memory if this object was evicted; proof of life is not asked. */
@@ -157,10 +159,17 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     });
   }
 
-  #viewerClosed(streamId: number, code: number, reason: string): void {
+  /** A browser's socket in memory; undefined where its connection is gone. Stream ids alone say nothing: each connection has its own. */
+  #viewer({ connectionId, stream }: ViewerAttachment): ViewerSocket | undefined {
     const active = this.#connection();
-    active?.viewer(streamId)?.browserClosed(code, reason);
-    active?.forget(streamId);
+    return active?.attachment.connectionId === connectionId ? active.viewer(stream.id) : undefined;
+  }
+
+  #viewerClosed(attachment: ViewerAttachment, code: number, reason: string): void {
+    const viewer = this.#viewer(attachment);
+    if (!viewer) return;
+    viewer.browserClosed(code, reason);
+    this.#active?.forget(attachment.stream.id);
   }
 
   /** Ends a connector's connection for a reason of ours: it is told, its streams end, its owner sees it. */

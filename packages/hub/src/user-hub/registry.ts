@@ -4,8 +4,8 @@ import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.t
 import type { Instance } from "../instance.ts";
 import { migrate } from "./schema.ts";
 
-/** More than anyone runs; past it the ones that have been gone for longest are forgotten. */
-const MAX_INSTANCES = 500;
+/** More than anyone runs; past it the one that has been gone for longest makes room, and what is connected stays. */
+export const MAX_INSTANCES = 2000;
 /** Milliseconds by which a proof of life must be newer to change what a card says of it. */
 const WORTH_TELLING_MS = 10_000;
 
@@ -38,10 +38,14 @@ export class Registry {
     return this.#select("SELECT * FROM instances WHERE token_id = ?", tokenId);
   }
 
-  /** Remembers a new connection; says whether the instance was new, and refuses one older than the one it knows. */
-  connected(from: InstanceConnected): "new" | "known" | "stale" {
+  /**
+   * Remembers a new connection; says whether the instance was new. Refuses one older than the one it knows, and a new one
+   * where there is no room left: what is connected is never forgotten, or revoking its token would not find it.
+   */
+  connected(from: InstanceConnected): "new" | "known" | "stale" | "full" {
     const known = this.#byClientId(from.clientId);
     if (known !== undefined && known.connectedAt > from.connectedAt) return "stale";
+    if (known === undefined && !this.#makeRoom()) return "full";
     const upstream = from.metadata.upstream ?? { name: null, version: null };
     this.#sql.exec(
       `INSERT OR REPLACE INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
@@ -65,7 +69,6 @@ export class Registry {
       from.connectedAt,
       known?.firstSeenAt ?? from.connectedAt,
     );
-    if (known === undefined) this.#dropOldest();
     return known === undefined ? "new" : "known";
   }
 
@@ -143,12 +146,15 @@ export class Registry {
     return this.#select("SELECT * FROM instances WHERE client_id = ?", clientId)[0];
   }
 
-  #dropOldest(): void {
-    this.#sql.exec(
+  /** Forgets what has been gone for longest where the registry is full; false if everything in it is connected. */
+  #makeRoom(): boolean {
+    const { count } = this.#sql.exec<{ count: number }>("SELECT count(*) AS count FROM instances").one();
+    if (count < MAX_INSTANCES) return true;
+    const { rowsWritten } = this.#sql.exec(
       `DELETE FROM instances WHERE client_id IN (
-         SELECT client_id FROM instances ORDER BY connected DESC, heard_at DESC LIMIT -1 OFFSET ?)`,
-      MAX_INSTANCES,
+         SELECT client_id FROM instances WHERE connected = 0 ORDER BY heard_at LIMIT 1)`,
     );
+    return rowsWritten > 0;
   }
 
   #select(query: string, ...bindings: SqlStorageValue[]): Instance[] {

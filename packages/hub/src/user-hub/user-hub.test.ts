@@ -4,6 +4,7 @@ import { expect, test, vi } from "vitest";
 import { ask, connected, HUB, signedIn, type Person } from "../../test/hub.ts";
 import type { Presence, TunnelRpc } from "../contracts.ts";
 import { routes } from "../routes.ts";
+import { MAX_INSTANCES } from "./registry.ts";
 import type { UserHub } from "./user-hub.ts";
 
 type Hub = DurableObjectStub<UserHub>;
@@ -14,6 +15,7 @@ async function withTunnels(hub: Hub, presence: (label: string) => Presence): Pro
   const tunnel = (label: string): Partial<TunnelRpc> => ({
     presence: () => Promise.resolve(presence(label)),
     refreshStatus: () => Promise.resolve(void calls.push(`refresh ${label}`)),
+    disconnect: (_owner, reason) => Promise.resolve(void calls.push(`${reason} ${label}`)),
     disconnectToken: (owner, tokenId) =>
       Promise.resolve(void calls.push(`disconnect ${label} ${owner} ${tokenId}`)),
   });
@@ -260,17 +262,30 @@ test("what an instance says of itself is bounded and stripped of what cannot be 
   expect(await hub.find("two")).toBeNull();
 });
 
-test("the registry forgets the longest gone when it is full", async () => {
-  const { hub } = await newPerson("many");
-  await runInDurableObject(hub, async (object: UserHub) => {
-    for (let index = 0; index < 505; index++) {
-      await object.instanceConnected(connected(`c${index}`, { connectedAt: 1000 + index }));
-      if (index < 10) await object.instanceGone(`c${index}`, 1000 + index, "stopped", 1000 + index);
-    }
-    const ids = object.list().map((instance) => instance.clientId);
-    expect(ids).toHaveLength(500);
-    expect(ids).not.toContain("c4");
-    expect(ids).toContain("c5");
-    expect(ids).toContain("c504");
-  });
-});
+test(
+  "a full registry forgets who has been gone for longest, and never who is connected",
+  { timeout: 30_000 },
+  async () => {
+    const { hub } = await newPerson("many");
+    await runInDurableObject(hub, async (object: UserHub) => {
+      for (let index = 0; index < MAX_INSTANCES + 5; index++) {
+        await object.instanceConnected(connected(`c${index}`, { connectedAt: 1000 + index }));
+        if (index < 10) await object.instanceGone(`c${index}`, 1000 + index, "stopped", 1000 + index);
+      }
+      const ids = object.list().map((instance) => instance.clientId);
+      expect(ids).toHaveLength(MAX_INSTANCES);
+      expect(ids).not.toContain("c4");
+      expect(ids).toContain("c5");
+    });
+    const calls = await withTunnels(hub, here);
+    await runInDurableObject(hub, async (object: UserHub) => {
+      for (let index = 0; index < 6; index++) await object.instanceConnected(connected(`late${index}`));
+      expect(object.find("late4")).not.toBeNull();
+      expect(object.find("late5")).toBeNull();
+      expect(object.find("c10")).not.toBeNull();
+    });
+    expect(calls.filter((call) => call.startsWith("rate_limited"))).toEqual([
+      "rate_limited late5-abcdefghij",
+    ]);
+  },
+);

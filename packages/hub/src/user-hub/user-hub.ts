@@ -33,12 +33,17 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
 
   async instanceConnected(from: InstanceConnected): Promise<void> {
     const instance = parseConnected(from);
+    // The token may have been revoked between its check and this call; whatever else is wrong, it must not stay.
+    if (this.#registry.isTokenRevoked(instance.tokenId))
+      return this.#disconnectToken(instance.label, instance.tokenId);
     const known = this.#registry.connected(instance);
     if (known === "stale") return;
+    if (known === "full") {
+      const why = "You have as many connected instances as a hub takes.";
+      await this.env.TUNNEL.getByName(instance.label).disconnect(this.#owner, "rate_limited", why);
+      return;
+    }
     this.#pages.changed(instance.label, known === "known");
-    // The token may have been revoked between its check and this call.
-    if (this.#registry.isTokenRevoked(instance.tokenId))
-      await this.#disconnectToken(instance.label, instance.tokenId);
   }
 
   async instanceStatus(clientId: string, report: StatusReport): Promise<void> {
