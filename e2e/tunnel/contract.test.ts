@@ -124,14 +124,18 @@ describe("bodies", () => {
     expect(JSON.parse(up.body.toString())).toMatchObject({ length: size, sha256: sha256(down.body) });
   });
 
-  it("100 MiB of random bytes arrive the same, both ways, with and without a length", async () => {
-    const size = 100 * 1024 * 1024;
-    const expected = sha256(randomBytes(size));
-    expect(sha256((await scene.viewer.fetch(at(`/bytes/${size}`))).body)).toBe(expected);
-    expect(sha256((await scene.viewer.fetch(at(`/bytes/${size}?chunked`))).body)).toBe(expected);
-    const up = await scene.viewer.fetch(at("/upload"), { method: "PUT", body: randomBytes(size) });
-    expect(JSON.parse(up.body.toString())).toEqual({ length: size, sha256: expected });
-  });
+  it(
+    "100 MiB of random bytes arrive the same, both ways, with and without a length",
+    { timeout: 120_000 },
+    async () => {
+      const size = 100 * 1024 * 1024;
+      const expected = sha256(randomBytes(size));
+      expect(sha256((await scene.viewer.fetch(at(`/bytes/${size}`))).body)).toBe(expected);
+      expect(sha256((await scene.viewer.fetch(at(`/bytes/${size}?chunked`))).body)).toBe(expected);
+      const up = await scene.viewer.fetch(at("/upload"), { method: "PUT", body: randomBytes(size) });
+      expect(JSON.parse(up.body.toString())).toEqual({ length: size, sha256: expected });
+    },
+  );
 
   it("serves ranges", async () => {
     const answer = await scene.viewer.fetch(at("/bytes/1000"), { headers: { range: "bytes=10-19" } });

@@ -185,7 +185,7 @@ describe("the upstream", () => {
   });
 });
 
-describe("memory", () => {
+describe("memory", { timeout: 120_000 }, () => {
   const MIB = 1024 * 1024;
 
   it("a reader that stands still costs its window, not the 256 MiB it asked for", async () => {
