@@ -164,6 +164,7 @@ it("says when the hub is away, and shows the truth when it is back, without a re
   await page.waitForSelector("#not-connected:visible");
   expect(await page.textContent("#not-connected")).toMatch(/^Not connected to the hub since \d/);
   await expect.poll(() => opacityOf(page)).toBe(0.5);
+  expect(await page.title()).toBe("Not connected · Orchestrator");
   await leaves.stop();
   stays.set(session("needs_answer", "Which port?"));
 
@@ -172,6 +173,7 @@ it("says when the hub is away, and shows the truth when it is back, without a re
   await page.waitForSelector(`${stays.card}[data-state=needs_answer]:has-text("Which port?")`);
   await page.waitForSelector(`${leaves.card}[data-state=unreachable]`);
   await expect.poll(() => opacityOf(page)).toBe(1);
+  expect(await page.title()).toBe("1 needs you, 1 busy · Orchestrator");
   stays.set(session("working"));
   await page.waitForSelector(`${stays.card}[data-state=working]`);
   expect(await page.getAttribute("body", "data-mark")).toBe("the same document");

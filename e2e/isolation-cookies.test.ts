@@ -1,6 +1,6 @@
 /**
  * Cookies between hosts of one site (security.md 5 and 6): an instance's answers and scripts set every cookie they can
- * think of. What a browser lets a script do to the whole site is measured here as well, so that nobody believes otherwise.
+ * think of, and the hub and the other instance go on as if nothing had happened.
  */
 import type { BrowserContext, Cookie, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";

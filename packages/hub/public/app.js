@@ -134,6 +134,8 @@
       bar.querySelector("time").textContent = new Date(since).toLocaleTimeString();
       bar.hidden = false;
       document.body.classList.add("is-stale");
+      // The counts in it are from then as well; the hub's next word brings them back.
+      document.title = "Not connected · Orchestrator";
     }, 700);
   }
 
