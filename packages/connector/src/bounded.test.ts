@@ -12,11 +12,11 @@ const session = (changes: Partial<ClaudeSession>): ClaudeSession => ({
 
 test("whatever an adapter says, the hub takes it", () => {
   const long = "\u{1f600}".repeat(5000);
-  const sessions = boundedSessions([
-    ...Array.from({ length: 300 }, (_, index) =>
+  const sessions = boundedSessions(
+    Array.from({ length: 300 }, (_, index) =>
       session({ id: String(index), title: long, project: long, since: 1.5 }),
     ),
-  ]);
+  );
   const metadata = boundedMetadata({
     hostname: long,
     project: long,

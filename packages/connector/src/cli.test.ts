@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { processStart } from "./claudecodeui/registry.ts";
 import { type FakeClaudecodeui, startFakeClaudecodeui } from "./testing/fake-claudecodeui.ts";
 import { type FakeHub, startFakeHub } from "./testing/fake-hub.ts";
+import { asOtherUser, canBeOtherUser } from "./testing/other-user.ts";
 
 const TOKEN = "orch_canary_0123456789";
 const script = fileURLToPath(new URL("cli.ts", import.meta.url));
@@ -158,6 +159,19 @@ test("waits for a target that does not answer yet", async () => {
     type: "register",
     metadata: { upstream: { name: "claudecodeui" } },
   });
+});
+
+test.runIf(canBeOtherUser)("a target of another user is shown without signing in to it", async () => {
+  const { port } = application;
+  await application.stop();
+  application = await asOtherUser(() => startFakeClaudecodeui(port));
+  const { shows, output } = connect();
+  await shows("Connected");
+  expect(output()).toContain(
+    `Note: port ${port} belongs to another user of this machine, so there is no sign-in and no session status`,
+  );
+  expect(application.requests.filter((request) => request !== "HEAD /")).toEqual([]);
+  expect(hub.received[0]).not.toHaveProperty("metadata.upstream");
 });
 
 test.each<[string[], NodeJS.ProcessEnv, number, string]>([

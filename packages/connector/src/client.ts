@@ -1,6 +1,6 @@
 /** The library: one instance's connection to its hub, kept up for ever. */
 import { EventEmitter } from "node:events";
-import * as http from "node:http";
+import { Agent } from "node:http";
 import {
   DEFAULT_PEER_LIMITS,
   needsPerson,
@@ -16,12 +16,16 @@ import { Backoff } from "./backoff.ts";
 import { boundedMetadata } from "./bounded.ts";
 import { forwardHttp, type Upstream } from "./forward-http.ts";
 import { forwardWebSocket } from "./forward-websocket.ts";
+import { HUB_ADDRESS_RULE, isHubAddress } from "./hub-address.ts";
 import { HubSocket, type SocketEnd } from "./hub-socket.ts";
 import { isLoopbackHost } from "./loopback.ts";
+import { OwnAgent } from "./own-connection.ts";
+import { MAX_RETRY_MS } from "./retry-after.ts";
 import { StatusTracker, type StatusReport } from "./status.ts";
 
 const SOFTWARE = { name: "ai-orchestrator-connector", version: "0.1.0" };
 const FIRST_RETRY_MS = 500;
+const AGENT = { keepAlive: true, maxFreeSockets: 64 };
 
 export interface OrchestratorClientOptions {
   /** The hub, `https://hub.example.com` or `http://hub.localhost:8787`. */
@@ -38,6 +42,11 @@ export interface OrchestratorClientOptions {
   maxReconnectSeconds?: number;
   /** How long the application may take to begin an answer, in seconds. Default 120. */
   upstreamTimeoutSeconds?: number;
+  /**
+   * What another user of this machine may run. Default: neither. Without `hub`, a hub over plain http is dialled only where
+   * its port is this user's; without `target`, the application is connected to only where its port is.
+   */
+  allowOtherUser?: { hub?: boolean; target?: boolean };
 }
 
 /** What happens to the connection, in the order it happens. */
@@ -63,10 +72,11 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
   #retry: NodeJS.Timeout | undefined;
   #state: "new" | "running" | "stopped" = "new";
 
-  /** Throws a RangeError when `target` is not on this machine. */
+  /** Throws a RangeError when `target` is not on this machine, or `url` would send the token over a network in clear. */
   constructor(options: OrchestratorClientOptions) {
     super();
     this.options = options;
+    if (!isHubAddress(options.url)) throw new RangeError(`url: ${options.url} ${HUB_ADDRESS_RULE}`);
     const target = new URL(options.target);
     if (target.protocol !== "http:" || !isLoopbackHost(target.hostname)) {
       throw new RangeError(`target: ${options.target} is not an http address of this machine`);
@@ -77,10 +87,12 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
       baseMs: FIRST_RETRY_MS,
       maxMs: (options.maxReconnectSeconds ?? 30) * 1000,
     });
+    const ownPortOnly = options.allowOtherUser?.target !== true;
     this.#upstream = {
       target,
       adapter: this.#adapter,
-      agent: new http.Agent({ keepAlive: true, maxFreeSockets: 64 }),
+      agent: ownPortOnly ? new OwnAgent(AGENT) : new Agent(AGENT),
+      ownPortOnly,
       timeoutMs: (options.upstreamTimeoutSeconds ?? 120) * 1000,
     };
   }
@@ -112,12 +124,13 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
 
   #dial(): void {
     if (this.#state !== "running") return;
-    const { url, token, clientId, heartbeatIntervalSeconds = 30 } = this.options;
+    const { url, token, clientId, allowOtherUser, heartbeatIntervalSeconds = 30 } = this.options;
     this.emit("connecting", { attempt: this.#backoff.attempts + 1 });
     this.#socket = new HubSocket({
       url,
       token,
       clientId,
+      allowOtherUser: allowOtherUser?.hub === true,
       heartbeatIntervalMs: Math.min(heartbeatIntervalSeconds, 45) * 1000,
       register: () => this.#register(),
       request: (stream, head, ended) => this.#forward(stream, head, ended),
@@ -178,7 +191,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
       this.emit("stopped", { code: end.code, message: end.message });
       return;
     }
-    const retryMs = Math.max(this.#backoff.next(), end.retryAfterMs ?? 0);
+    const retryMs = Math.min(Math.max(this.#backoff.next(), end.retryAfterMs ?? 0), MAX_RETRY_MS);
     this.emit("disconnected", { code: end.code, message: end.message, retryMs });
     this.#retry = setTimeout(() => this.#dial(), retryMs);
   }

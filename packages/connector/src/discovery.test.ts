@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { readLocalServer } from "./claudecodeui/local-server.ts";
 import { findClaudecodeui } from "./discovery.ts";
 import { type FakeClaudecodeui, startFakeClaudecodeui } from "./testing/fake-claudecodeui.ts";
+import { asOtherUser, canBeOtherUser } from "./testing/other-user.ts";
 
 let home: string;
 const fakes: FakeClaudecodeui[] = [];
@@ -86,4 +87,19 @@ test("of several ports the first counts", async () => {
   expect(await findClaudecodeui({ home, ports: [first.port, second.port] })).toMatchObject({
     target: first.target,
   });
+});
+
+test.runIf(canBeOtherUser)("one of another user is passed over unasked, and that is said", async () => {
+  const [others, ours] = [await asOtherUser(start), await start()];
+  const notices: string[] = [];
+  const notice = (message: string) => notices.push(message);
+  expect(await findClaudecodeui({ home, ports: [others.port], notice })).toBeUndefined();
+  expect(notices).toEqual([
+    `port ${others.port} belongs to another user of this machine; it was passed over`,
+  ]);
+  // What the marker says does not make it ours.
+  await mark({ pid: process.pid, host: "127.0.0.1", port: others.port });
+  expect(await findClaudecodeui({ home, ports: [ours.port], notice })).toMatchObject({ target: ours.target });
+  expect(others.requests).toEqual([]);
+  expect(notices).toHaveLength(1);
 });

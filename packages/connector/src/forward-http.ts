@@ -9,6 +9,7 @@ import {
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
 import type { Adapter, RequestParts } from "./adapter.ts";
+import { declaredLength, LengthCheck, withLength } from "./request-length.ts";
 import { planBody } from "./response-body.ts";
 import { StreamBody } from "./stream-body.ts";
 import { answerFields, fieldOf, upstreamFields } from "./upstream-headers.ts";
@@ -18,9 +19,17 @@ export interface Upstream {
   target: URL;
   adapter: Adapter;
   agent: http.Agent;
+  /** True where connections are made only while its port is this user's: the rule, unless a person chose otherwise. */
+  ownPortOnly: boolean;
   /** How long the application may take to begin an answer, in milliseconds. */
   timeoutMs: number;
 }
+
+/** CONNECT would make a connection through the application, TRACE would show the page what the connector adds. */
+const NOT_FORWARDED: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
+
+/** What the same request twice does no harm to. */
+const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Forwards one request; everything that goes wrong ends in a reset that says what it was. */
 export function forwardHttp(
@@ -38,6 +47,7 @@ class HttpForward implements StreamHandler {
   readonly #hasBody: boolean;
   /** Body that arrived before the upstream's request was made. */
   readonly #early: Uint8Array[] = [];
+  readonly #length: LengthCheck;
   #bodyEnded: boolean;
   #request: http.ClientRequest | undefined;
   #body: StreamBody | undefined;
@@ -48,15 +58,18 @@ class HttpForward implements StreamHandler {
     this.#upstream = upstream;
     this.#hasBody = !ended;
     this.#bodyEnded = ended;
+    this.#length = new LengthCheck(declaredLength(head.headers));
     this.#begin(head).catch((error: unknown) => this.#fail(error));
   }
 
   data(payload: Uint8Array): void {
+    this.#length.add(payload.byteLength);
     if (this.#request) this.#send(this.#request, payload);
     else this.#early.push(payload);
   }
 
   end(): void {
+    this.#length.end();
     this.#bodyEnded = true;
     this.#request?.end();
   }
@@ -70,13 +83,16 @@ class HttpForward implements StreamHandler {
   }
 
   async #begin(head: RequestHead): Promise<void> {
+    if (NOT_FORWARDED.has(head.method))
+      throw new StreamError("denied", `${head.method} requests are not forwarded`);
+    if (this.#bodyEnded) this.#length.end();
     const parts = await this.#upstream.adapter.prepareRequest(head);
     if (this.#stream.isOver) return;
     this.#dial(parts, fieldOf(head.headers, "accept-encoding"));
   }
 
   #dial(parts: RequestParts, accepted: string | undefined): void {
-    const { target, agent, timeoutMs } = this.#upstream;
+    const { target, agent } = this.#upstream;
     const request = http.request({
       host: target.hostname,
       port: target.port,
@@ -88,35 +104,44 @@ class HttpForward implements StreamHandler {
       maxHeaderSize: LIMITS.headerBlockBytes,
     });
     this.#request = request;
+    this.#listen(request, parts, accepted);
+    for (const payload of this.#early.splice(0)) this.#send(request, payload);
+    if (this.#bodyEnded) request.end();
+  }
+
+  #listen(request: http.ClientRequest, parts: RequestParts, accepted: string | undefined): void {
     const timer = setTimeout(
       () => this.#fail(new StreamError("upstream_timeout", "no answer in time")),
-      timeoutMs,
+      this.#upstream.timeoutMs,
     );
     request.on("response", (answer) => {
       clearTimeout(timer);
       this.#answer(answer, parts, accepted);
     });
-    request.on("close", () => clearTimeout(timer));
+    request.on("upgrade", (_answer, socket) => {
+      socket.destroy();
+      this.#fail(new StreamError("upstream_failed", "the application switched protocols unasked"));
+    });
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (this.#mayRepeat(request, error)) this.#dial(parts, accepted);
       else this.#fail(error);
     });
-    for (const payload of this.#early.splice(0)) this.#send(request, payload);
-    if (this.#bodyEnded) request.end();
+    request.on("close", () => {
+      clearTimeout(timer);
+      if (this.#answered || this.#request !== request) return;
+      this.#fail(new StreamError("upstream_failed", "the application ended without an answer"));
+    });
   }
 
-  /** A kept connection may have been closed by the upstream just as we used it; nothing has been done with it then. */
+  /** A kept connection may have been closed by the upstream just as we used it, or after it had acted: so what acts is not repeated. */
   #mayRepeat(request: http.ClientRequest, error: NodeJS.ErrnoException): boolean {
-    return request.reusedSocket && !this.#hasBody && !this.#answered && error.code === "ECONNRESET";
+    const isUnanswered = request.reusedSocket && !this.#answered && error.code === "ECONNRESET";
+    return isUnanswered && !this.#hasBody && REPEATABLE.has(request.method);
   }
 
   #fields(parts: RequestParts): [string, string][] {
     const fields = upstreamFields(parts, this.#upstream.target);
-    if (fieldOf(fields, "content-length") !== undefined) return fields;
-    if (this.#hasBody) fields.push(["transfer-encoding", "chunked"]);
-    else if (!["GET", "HEAD", "OPTIONS", "DELETE"].includes(parts.method))
-      fields.push(["content-length", "0"]);
-    return fields;
+    return withLength(fields, { method: parts.method, hasBody: this.#hasBody });
   }
 
   #send(request: http.ClientRequest, payload: Uint8Array): void {
@@ -168,6 +193,8 @@ export function toStreamError(error: unknown): StreamError {
     case "EHOSTUNREACH":
     case "EADDRNOTAVAIL":
       return new StreamError("upstream_unreachable", "the application refuses connections");
+    case "EOTHERUSER":
+      return new StreamError("upstream_unreachable", message);
     case "ETIMEDOUT":
       return new StreamError("upstream_timeout", message);
     default:

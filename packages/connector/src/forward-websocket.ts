@@ -5,6 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import type { RequestParts, WebSocketObserver } from "./adapter.ts";
 import { toStreamError, type Upstream } from "./forward-http.ts";
+import { ownAgent } from "./own-connection.ts";
 import { StreamBody } from "./stream-body.ts";
 import { answerFields, fieldOf, upstreamFields, without } from "./upstream-headers.ts";
 
@@ -75,7 +76,7 @@ class WebSocketForward implements StreamHandler {
   async #begin(head: RequestHead): Promise<void> {
     const parts = await this.#options.adapter.prepareRequest(head);
     if (this.#stream.isOver) return;
-    const { target, timeoutMs } = this.#options;
+    const { target, timeoutMs, ownPortOnly } = this.#options;
     const fields = upstreamFields(parts, target);
     const protocols = (fieldOf(fields, "sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
     const socket = new WebSocket(`ws://${target.host}${parts.target}`, protocols.filter(Boolean), {
@@ -84,6 +85,7 @@ class WebSocketForward implements StreamHandler {
       maxPayload: LIMITS.webSocketMessageBytes,
       handshakeTimeout: timeoutMs,
       maxHeaderSize: LIMITS.headerBlockBytes,
+      ...(ownPortOnly ? { agent: ownAgent } : {}),
     });
     this.#socket = socket;
     this.#observer = this.#options.adapter.observeWebSocket?.(parts);

@@ -23,6 +23,8 @@ import {
   type Stream,
 } from "@ai-orchestrator/protocol";
 import { resolveLoopback } from "./loopback.ts";
+import { OtherUserError, ownAgent } from "./own-connection.ts";
+import { retryAfterMs } from "./retry-after.ts";
 
 /** Why a connection ended. `retryAfterMs` is the hub's wish. */
 export interface SocketEnd {
@@ -36,6 +38,8 @@ export interface HubSocketOptions {
   url: string;
   token: string;
   clientId: string;
+  /** True where a hub of another user of this machine is one, too. */
+  allowOtherUser: boolean;
   heartbeatIntervalMs: number;
   /** Asked once the socket is open. */
   register(): Register;
@@ -47,6 +51,9 @@ export interface HubSocketOptions {
 }
 
 const LEAVE_TIMEOUT_MS = 500;
+/** A refusal is a status and a sentence; it is read no further than this, and no longer. */
+const REFUSAL_BYTES = 16 * 1024;
+const REFUSAL_TIMEOUT_MS = 5_000;
 
 export class HubSocket {
   readonly #options: HubSocketOptions;
@@ -65,6 +72,7 @@ export class HubSocket {
       maxPayload: LIMITS.messageBytes,
       handshakeTimeout: LIMITS.registerTimeoutSeconds * 1000,
       lookup: resolveLoopback,
+      ...(mustBeOwn(options) ? { agent: ownAgent } : {}),
     });
     this.#listen();
   }
@@ -166,9 +174,19 @@ export class HubSocket {
 
   #refused(answer: http.IncomingMessage): void {
     const chunks: Buffer[] = [];
-    answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+    let bytes = 0;
+    const timer = setTimeout(() => answer.destroy(), REFUSAL_TIMEOUT_MS);
+    answer.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.byteLength;
+      if (bytes >= REFUSAL_BYTES) answer.destroy();
+    });
+    // What was cut off is an error of the stream's; the status counts all the same.
+    answer.on("error", () => answer.destroy());
     answer.on("close", () => {
-      this.#end(refusalOf(answer, Buffer.concat(chunks).toString("utf8")));
+      clearTimeout(timer);
+      const body = Buffer.concat(chunks).subarray(0, REFUSAL_BYTES).toString("utf8");
+      this.#end(refusalOf(answer, body));
       this.#socket.terminate();
     });
   }
@@ -196,6 +214,11 @@ function connectUrl(hub: string, clientId: string): URL {
   return address;
 }
 
+/** https says whom it reaches. Plain http is for this machine, where whoever comes first can listen while the hub does not run. */
+function mustBeOwn({ url, allowOtherUser }: HubSocketOptions): boolean {
+  return !allowOtherUser && new URL(url).protocol === "http:";
+}
+
 function endOf(code: ConnectionErrorCode, message: string): SocketEnd {
   return { code, message, stayAway: CONNECTION_ERRORS[code].then === "stay_away" };
 }
@@ -204,13 +227,12 @@ function endOf(code: ConnectionErrorCode, message: string): SocketEnd {
 function refusalOf(answer: http.IncomingMessage, body: string): SocketEnd {
   const message = refusalMessage(body) ?? `the hub answered ${answer.statusCode ?? "nothing"}`;
   if (answer.statusCode === 401) return { code: "unauthorized", message, stayAway: true };
-  const seconds = Number(answer.headers["retry-after"]);
-  const retryAfterMs = Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {};
+  const wished = retryAfterMs(answer.headers["retry-after"], Date.now());
   return {
     code: answer.statusCode === 429 ? "rate_limited" : "unreachable",
     message,
     stayAway: false,
-    ...retryAfterMs,
+    ...(wished === undefined ? {} : { retryAfterMs: wished }),
   };
 }
 
@@ -232,6 +254,8 @@ function closeText(code: number, reason: string): string {
 
 function describe(error: Error & { code?: string }): string {
   if (error.code === "ECONNREFUSED") return "nothing answers there";
+  if (error instanceof OtherUserError)
+    return `${error.message}, so the token is not sent there; ORCHESTRATOR_ALLOW_OTHER_USER=1 allows it`;
   if (error.code === "ENOTFOUND") return "there is no such host";
   return error.message;
 }

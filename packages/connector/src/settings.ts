@@ -1,14 +1,12 @@
 /** What a person sets to connect, checked once, with messages that name the setting, what it was and what it may be. */
 import { ClientIdSchema } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
+import { HUB_ADDRESS_RULE, isHubAddress } from "./hub-address.ts";
 import { isLoopbackHost } from "./loopback.ts";
 
 const HubSchema = v.pipe(
   v.string(),
-  v.check(
-    isHubAddress,
-    "must be https://, or http:// for a hub on this machine, such as https://hub.example.com",
-  ),
+  v.check(isHubAddress, HUB_ADDRESS_RULE),
   v.transform((text) => new URL(text).origin),
 );
 
@@ -78,14 +76,6 @@ const MISSING: Partial<Record<Name, string>> = {
   url: ": the address of your hub, such as https://hub.example.com",
   token: ": make one on the hub's page for tokens",
 };
-
-/** Over plain http the token could be read on its way, so that is for hubs on this machine only. */
-function isHubAddress(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || url.username !== "" || url.password !== "") return false;
-  if (url.protocol === "https:") return true;
-  return url.protocol === "http:" && (isLoopbackHost(url.hostname) || url.hostname.endsWith(".localhost"));
-}
 
 function isLocalAddress(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -4,6 +4,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type FakeClaudecodeui, startFakeClaudecodeui } from "../testing/fake-claudecodeui.ts";
+import { asOtherUser, canBeOtherUser } from "../testing/other-user.ts";
 import { createClaudecodeuiAdapter } from "./claudecodeui-adapter.ts";
 import { createCredentialStore } from "./credentials.ts";
 import { signToken } from "./jwt.ts";
@@ -225,4 +226,23 @@ test("where nothing answers, nothing throws", async () => {
   expect(adapter.sessions()).toEqual([]);
   expect(notices).toEqual([`cannot sign in to claudecodeui: ${fake.target} does not answer`]);
   await adapter.stop();
+});
+
+test.runIf(canBeOtherUser)("no password and no token goes to another user who took the port", async () => {
+  const { port } = fake;
+  fake.user = { username: "somebody", password: "secret" };
+  const signIn = newSignIn({ DATABASE_PATH: writeDatabase() });
+  const token = await signIn.token();
+  expect(token).toBeDefined();
+  await createCredentialStore(path.join(home, "settings"), port).write({ username: "dev", password: "kept" });
+  await fake.stop();
+  fake = await asOtherUser(() => startFakeClaudecodeui(port));
+  signIn.rejected(token);
+  nowMs += 60_000;
+  signIn.rejected(token);
+  expect(await signIn.token()).toBeUndefined();
+  expect(await newSignIn({ DATABASE_PATH: path.join(home, "auth.db") }).token()).toBeUndefined();
+  expect(fake.requests).toEqual([]);
+  const trouble = `cannot sign in to claudecodeui: port ${port} belongs to another user of this machine`;
+  expect(notices).toEqual([trouble, trouble]);
 });

@@ -4,7 +4,8 @@ import { type Adapter, createPlainAdapter } from "../adapter.ts";
 import { createClaudecodeuiAdapter } from "../claudecodeui/claudecodeui-adapter.ts";
 import { detectClaudecodeui } from "../claudecodeui/detect.ts";
 import { readLocalServer } from "../claudecodeui/local-server.ts";
-import { findClaudecodeui, WELL_KNOWN_PORTS } from "../discovery.ts";
+import { findClaudecodeui, portOf, WELL_KNOWN_PORTS } from "../discovery.ts";
+import { portOwner } from "../port-owner.ts";
 import type { Terminal } from "./terminal.ts";
 
 const LOOK_EVERY_MS = 300;
@@ -13,6 +14,8 @@ const SAY_AFTER_MS = 30_000;
 export interface Application {
   target: string;
   adapter: Adapter;
+  /** True where another user of this machine runs it: it is shown as it is, without any of this user's secrets. */
+  isOthers: boolean;
 }
 
 export interface ApplicationPlace {
@@ -27,7 +30,8 @@ export interface ApplicationPlace {
 /** One that runs already; undefined, having said so, where there is none. One that was named is waited for. */
 export async function findApplication(place: ApplicationPlace): Promise<Application | undefined> {
   const { terminal, home } = place;
-  const found = place.target === undefined ? await findClaudecodeui({ home }) : undefined;
+  const notice = (message: string) => terminal.say(`Note: ${message}`);
+  const found = place.target === undefined ? await findClaudecodeui({ home, notice }) : undefined;
   const target = place.target ?? found?.target;
   if (target !== undefined) return describeApplication(target, place);
   terminal.say(
@@ -49,8 +53,14 @@ export async function expectApplication(place: ApplicationPlace) {
 
   const look = async (): Promise<string | undefined> => {
     const marked = await readLocalServer(place.home);
-    if (marked && marked.pid !== before?.pid && (await answers(marked.target))) return marked.target;
-    return !taken && (await detectClaudecodeui(usual)) ? usual : undefined;
+    if (
+      marked &&
+      marked.pid !== before?.pid &&
+      (await isOwn(marked.target)) &&
+      (await answers(marked.target))
+    )
+      return marked.target;
+    return !taken && (await isOwn(usual)) && (await detectClaudecodeui(usual)) ? usual : undefined;
   };
   return {
     /** Waits until it answers; undefined when `place.signal` ends the wait. */
@@ -68,16 +78,23 @@ async function describeApplication(
   const { terminal, env, home } = place;
   const there = await waitFor(async () => ((await answers(target)) ? target : undefined), place);
   if (there === undefined) return undefined;
+  const owner = await portOwner(portOf(target));
+  if (owner === "other" || owner === "nobody") {
+    terminal.say(
+      `Note: port ${portOf(target)} belongs to another user of this machine, so there is no sign-in and no session status`,
+    );
+    return { target, adapter: createPlainAdapter(), isOthers: true };
+  }
   const software = await detectClaudecodeui(target);
   if (!software) {
     terminal.say(
       `Found a web server at ${target}; it is not claudecodeui, so there is no sign-in and no session status`,
     );
-    return { target, adapter: createPlainAdapter() };
+    return { target, adapter: createPlainAdapter(), isOthers: false };
   }
   terminal.say(`Found claudecodeui ${software.version} at ${target}`);
   const notice = (message: string) => terminal.say(`Note: ${message}`);
-  return { target, adapter: createClaudecodeuiAdapter({ target, env, home, notice }) };
+  return { target, adapter: createClaudecodeuiAdapter({ target, env, home, notice }), isOthers: false };
 }
 
 /** Looks until there is something, and says once that it waits. */
@@ -96,6 +113,11 @@ async function waitFor(
     }
     await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
+}
+
+/** Nobody has named what is found: it must be known to be this user's. */
+async function isOwn(target: string): Promise<boolean> {
+  return (await portOwner(portOf(target))) === "ours";
 }
 
 /** True when a web server answers, whatever it says. */

@@ -73,6 +73,7 @@ async function run(application: Application, options: ConnectOptions, signal: Ab
     clientId,
     target: application.target,
     adapter: application.adapter,
+    allowOtherUser: { hub: env["ORCHESTRATOR_ALLOW_OTHER_USER"] === "1", target: application.isOthers },
     metadata: {
       hostname: settings.name ?? hostname(),
       project: settings.project ?? env["PWD"] ?? process.cwd(),

@@ -14,6 +14,9 @@ Options
                        Without it one is made and kept for each local port
   --name <name>        the host name to show. Default: this machine's
   --project <path>     the project to show. Default: the current folder
+  ORCHESTRATOR_ALLOW_OTHER_USER=1
+                       also connects to a hub at http:// that another user of
+                       this machine runs
   -h, --help           this
   -v, --version        the version
 

@@ -1,0 +1,65 @@
+/** A hub's end of the protocol joined to the forwarding code, without sockets between. For tests. */
+import { Agent } from "node:http";
+import {
+  Connection,
+  DEFAULT_PEER_LIMITS,
+  type RequestHead,
+  type StreamErrorCode,
+} from "@ai-orchestrator/protocol";
+import { createPlainAdapter } from "../adapter.ts";
+import { forwardHttp } from "../forward-http.ts";
+
+/** What became of a request: a status, or the reset's code. */
+export type Outcome = number | StreamErrorCode;
+
+export interface HubEnd {
+  /** Sends a request with these pieces as its body; without any, it has none. */
+  ask(head: Partial<RequestHead>, ...body: string[]): Promise<Outcome>;
+  stop(): void;
+}
+
+/** Forwards to `target`, an origin. */
+export function joinHub(target: string): HubEnd {
+  const agent = new Agent({ keepAlive: true });
+  const upstream = {
+    target: new URL(target),
+    adapter: createPlainAdapter(),
+    agent,
+    ownPortOnly: false,
+    timeoutMs: 5_000,
+  };
+  const limits = { local: DEFAULT_PEER_LIMITS, remote: DEFAULT_PEER_LIMITS };
+  const hub: Connection = new Connection({
+    role: "hub",
+    text: "latin1",
+    ...limits,
+    send: (message) => connector.receive(message),
+  });
+  const connector: Connection = new Connection({
+    role: "connector",
+    text: "latin1",
+    ...limits,
+    send: (message) => hub.receive(message),
+    request: (stream, head, ended) => {
+      stream.handler = forwardHttp(stream, head, ended, upstream);
+    },
+  });
+  const ask = (head: Partial<RequestHead>, ...body: string[]) =>
+    new Promise<Outcome>((resolve) => {
+      let status = 0;
+      const stream = hub.open(
+        { kind: "http", method: "GET", target: "/", headers: [], ...head },
+        {
+          response: (answer) => (status = answer.status),
+          data: (payload) => stream.consume(payload.byteLength),
+          end: () => resolve(status),
+          reset: (error) => resolve(error.code),
+          writable: () => undefined,
+        },
+        body.length === 0,
+      );
+      for (const piece of body) stream.write(new TextEncoder().encode(piece));
+      if (body.length > 0) stream.end();
+    });
+  return { ask, stop: () => agent.destroy() };
+}
