@@ -55,6 +55,11 @@ describe("from the application", () => {
     expect(answerFields(["Location", location], target)).toEqual([["location", expected]]);
   });
 
+  it("drops what the application's own Connection names", () => {
+    const raw = ["Connection", "keep-alive, X-Hop ,x-two", "X-HOP", "1", "x-two", "2", "x-three", "3"];
+    expect(answerFields([...raw, "connection", "x-three", "x-four", "4"], target)).toEqual([["x-four", "4"]]);
+  });
+
   it("keeps repeated fields, in order", () => {
     const fields = answerFields(["Set-Cookie", "a=1", "Keep-Alive", "5", "set-cookie", "b=2"], target);
     expect(fields).toEqual([

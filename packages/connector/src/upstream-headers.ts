@@ -19,10 +19,11 @@ export function upstreamFields(request: RequestParts, target: URL): HeaderList {
 /** The answer's fields for the hub; redirects to the upstream's own origin become paths. */
 export function answerFields(rawHeaders: readonly string[], target: URL): HeaderList {
   const fields: HeaderList = [];
+  const named = namedInConnection(rawHeaders);
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? "").toLowerCase();
     const value = rawHeaders[index + 1] ?? "";
-    if (NOT_FORWARDED.test(name)) continue;
+    if (NOT_FORWARDED.test(name) || named.has(name)) continue;
     fields.push([name, name === "location" ? withoutOrigin(value, target.origin) : value]);
   }
   return fields;
@@ -36,6 +37,16 @@ export function fieldOf(fields: HeaderList, name: string): string | undefined {
 /** The fields without those named. */
 export function without(fields: HeaderList, ...names: string[]): HeaderList {
   return fields.filter(([name]) => !names.includes(name));
+}
+
+/** Fields that the upstream declares to be meant for us only (RFC 9110, section 7.6.1). */
+function namedInConnection(rawHeaders: readonly string[]): Set<string> {
+  const named = new Set<string>();
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() !== "connection") continue;
+    for (const name of (rawHeaders[index + 1] ?? "").split(",")) named.add(name.trim().toLowerCase());
+  }
+  return named;
 }
 
 function instanceOriginOf(headers: HeaderList): string | undefined {
