@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isAllowedSource, isNavigation } from "./request-source.ts";
+import { isAllowedSource, isInstanceNavigation, isNavigation } from "./request-source.ts";
 
 const ORIGIN = "http://a.hub.localhost:8787";
 const request = (method: string, headers: Record<string, string>) =>
@@ -38,7 +38,10 @@ describe("reads", () => {
     [{ "sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }, true],
     [{ "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }, true],
     [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }, true],
+    [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "empty" }, true],
     [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" }, false],
+    [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "empty" }, false],
+    [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" }, false],
     [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "script" }, false],
     [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }, false],
     [{ "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors", origin: "http://evil.example" }, false],
@@ -54,5 +57,15 @@ describe("reads", () => {
     expect(isNavigation(request("POST", { accept: "text/html" }))).toBe(false);
     expect(isNavigation(request("GET", { accept: "text/html", "sec-fetch-mode": "cors" }))).toBe(false);
     expect(isNavigation(request("GET", { accept: "text/html", upgrade: "websocket" }))).toBe(false);
+  });
+
+  it.each([
+    ["document", true, true],
+    ["empty", false, true],
+    ["iframe", false, false],
+    ["embed", false, false],
+  ])("a page that is asked for as %s: at the hub %s, at an instance %s", (dest, atHub, atInstance) => {
+    const asked = request("GET", { "sec-fetch-mode": "navigate", "sec-fetch-dest": dest });
+    expect([isNavigation(asked), isInstanceNavigation(asked)]).toEqual([atHub, atInstance]);
   });
 });

@@ -9,12 +9,24 @@ export function isUpgrade(request: Request): boolean {
   return request.headers.has("upgrade");
 }
 
-/** A person opening a page, as opposed to a page fetching something. */
+/** A person opening a page, as opposed to a page fetching or framing something. */
 export function isNavigation(request: Request): boolean {
+  return isOpening(request, ["document"]);
+}
+
+/**
+ * The same at an instance's host, where the instance's own service worker may ask in the browser's stead: as "empty", which
+ * does not tell whether the page is opened in a frame. That is what `frame-ancestors` in the answer is for.
+ */
+export function isInstanceNavigation(request: Request): boolean {
+  return isOpening(request, ["document", "empty"]);
+}
+
+function isOpening(request: Request, destinations: string[]): boolean {
   if (request.method !== "GET" || isUpgrade(request)) return false;
   const mode = request.headers.get("sec-fetch-mode");
-  if (mode !== null) return mode === "navigate" && request.headers.get("sec-fetch-dest") === "document";
-  return request.headers.get("accept")?.includes("text/html") ?? false;
+  if (mode === null) return request.headers.get("accept")?.includes("text/html") ?? false;
+  return mode === "navigate" && destinations.includes(request.headers.get("sec-fetch-dest") ?? "");
 }
 
 /**
@@ -26,5 +38,5 @@ export function isAllowedSource(request: Request, origin: string): boolean {
   if (isUpgrade(request) || !SAFE_METHODS.has(request.method)) return from === origin;
   if (from !== null && from !== origin) return false;
   const site = request.headers.get("sec-fetch-site");
-  return site === null || site === "same-origin" || site === "none" || isNavigation(request);
+  return site === null || site === "same-origin" || site === "none" || isInstanceNavigation(request);
 }

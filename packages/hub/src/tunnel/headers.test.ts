@@ -80,7 +80,7 @@ describe("from instance to browser", () => {
       ["x-hop", "1"],
       ["x-kept", "1"],
     ]);
-    expect([...headers.keys()].toSorted()).toEqual(["cache-control", "x-kept"]);
+    expect([...headers.keys()].toSorted()).toEqual(["cache-control", "content-security-policy", "x-kept"]);
     expect(headers.get("cache-control")).toBe("private, max-age=60, immutable");
   });
 
@@ -93,6 +93,15 @@ describe("from instance to browser", () => {
   ])("Cache-Control %j becomes %j", (values, expected) => {
     const fields = values.map((value): [string, string] => ["cache-control", value]);
     expect(responseHeaders(fields).get("cache-control")).toBe(expected);
+  });
+
+  it("only an instance's own pages may frame it, whatever it says itself", () => {
+    expect(responseHeaders([]).get("content-security-policy")).toBe("frame-ancestors 'self'");
+    const own = responseHeaders([["content-security-policy", "default-src *; frame-ancestors *"]]);
+    // Two policies in one field: both hold.
+    expect(own.get("content-security-policy")).toBe(
+      "default-src *; frame-ancestors *, frame-ancestors 'self'",
+    );
   });
 
   it.each(["", "0x3", "1e3", "3, 9", "-1", "99999999999999999999"])(

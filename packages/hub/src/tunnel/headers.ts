@@ -72,6 +72,8 @@ export function responseHeaders(fields: HeaderFields): Headers {
     if (kept !== undefined && isUsable(name, kept)) headers.append(name, kept);
   }
   headers.set("cache-control", privately(headers.get("cache-control") ?? ""));
+  // A service worker asks for framed pages as for others, so whose frame it is can only be checked by the browser.
+  headers.append("content-security-policy", "frame-ancestors 'self'");
   return headers;
 }
 

@@ -21,7 +21,7 @@ import { instanceOrigin } from "../origins.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 import { randomSecret } from "../secrets.ts";
 import { withViewer } from "./internal-headers.ts";
-import { isAllowedSource, isNavigation, isUpgrade } from "../auth/request-source.ts";
+import { isAllowedSource, isInstanceNavigation, isUpgrade } from "../auth/request-source.ts";
 
 const NONCE_SECONDS = 600;
 /** As long as a sign-in at the hub may last: the cookie itself proves nothing once it is not fresh. */
@@ -41,7 +41,7 @@ export async function serveInstance(request: Request, env: Env, label: string): 
   if (visit.url.pathname === instanceRoutes.enter) return enter(visit);
   const found = await findViewer(visit);
   if (!found)
-    return isNavigation(request)
+    return isInstanceNavigation(request)
       ? askHub(visit, visit.url.pathname + visit.url.search)
       : errorResponse("sign_in_required", request);
   if (!isAllowedSource(request, visit.origin)) return errorResponse("origin_refused", request);
