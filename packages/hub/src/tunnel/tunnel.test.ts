@@ -4,6 +4,7 @@ import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { issueInstanceToken } from "../auth/token.ts";
 import { signViewerCookie, VIEWER_COOKIE } from "../auth/viewer.ts";
+import { createSession, deleteSession } from "../db/sessions.ts";
 import { upsertUser } from "../db/users.ts";
 import { instanceLabel } from "../origins.ts";
 import { connectFake, dial, registerMessage } from "../../test/fake-connector.ts";
@@ -27,12 +28,13 @@ beforeAll(async () => {
 async function view(
   clientId: string,
   path: string,
-  init: RequestInit & { user?: string } = {},
+  init: RequestInit & { user?: string; sessionId?: string; issuedAt?: number } = {},
 ): Promise<Response> {
   const label = await instanceLabel(OWNER, clientId);
   const origin = `http://${label}.hub.localhost:8787`;
   const userId = init.user ?? OWNER;
-  const content = { userId, login: "ann", sessionId: "s", label, issuedAt: Date.now() };
+  const { sessionId = "s", issuedAt = Date.now() } = init;
+  const content = { userId, login: "ann", sessionId, label, issuedAt };
   const headers = new Headers(init.headers);
   headers.set("host", new URL(origin).host);
   headers.set("origin", origin);
@@ -255,6 +257,38 @@ describe("looking", () => {
     expect(page.headers.get("retry-after")).toBe("5");
     expect(await page.text()).toContain("unreachable");
     expect((await view("never-seen", "/")).status).toBe(404);
+  });
+
+  it("a cookie that is not fresh counts while its sign-in lives, is renewed, and leaves a compressed body as it is", async () => {
+    const text = "words ".repeat(1000);
+    const zipped = await new Response(
+      new Blob([text]).stream().pipeThrough(new CompressionStream("gzip")),
+    ).bytes();
+    await connectFake(token, "stale", {
+      http(stream) {
+        stream.respond({ status: 200, headers: [["content-encoding", "gzip"]] });
+        stream.write(zipped);
+        stream.end();
+      },
+    });
+    const now = Date.now();
+    const session = {
+      id: "alive",
+      secret: "s",
+      userId: OWNER,
+      userAgent: "",
+      now,
+      expiresAt: now + 3_600_000,
+    };
+    await createSession(env.DB, session);
+    const issuedAt = now - 6 * 60_000;
+    const renewed = await view("stale", "/", { sessionId: "alive", issuedAt });
+    expect(renewed.headers.get("set-cookie")).toMatch(/^__Host-orchestrator-viewer=/);
+    expect(await renewed.text()).toBe(text);
+    await deleteSession(env.DB, "alive");
+    expect((await view("stale", "/", { sessionId: "alive", issuedAt })).status).toBe(401);
+    const fresh = await view("stale", "/", { sessionId: "alive" });
+    expect(fresh.headers.get("set-cookie")).toBeNull();
   });
 
   it("without a cookie a person is sent to the hub and a script is refused", async () => {
