@@ -2,15 +2,23 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, readdir, readlink, rm, stat, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
+import { createServer, get, type IncomingMessage, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { loopbackAddresses } from "../packages/hub/local/port.ts";
 import { findProcess } from "../packages/hub/local/processes.ts";
 import { freePort } from "./hub.ts";
 import { Viewer } from "./tunnel/viewer.ts";
 
 const REPOSITORY = path.resolve(import.meta.dirname, "..");
+/** Where a hub listens on this machine, which may have no IPv6. */
+const addresses = await loopbackAddresses();
+/** As /proc writes them. */
+const WRITTEN: Record<string, string> = {
+  "127.0.0.1": "0100007F",
+  "::1": "00000000000000000000000001000000",
+};
 const LINK = /http:\/\/hub\.localhost:\d+\/auth\/local\?code=[\w-]+/g;
 
 /** One `npm start`, its output collected; its home has no claudecodeui unless a test puts one there. */
@@ -93,12 +101,17 @@ it("says that a hub runs already, and leaves it alone", async () => {
   expect(first.child.exitCode).toBeNull();
 });
 
-it("says who holds the port", async () => {
-  const holder = createServer().listen(port, "127.0.0.1");
+it.each([
+  ["127.0.0.1", ""],
+  ["::1", " at ::1, where browsers look first"],
+])("says who holds the port at %s", async (address, where) => {
+  if (!addresses.includes(address)) return;
+  const holder = createServer().listen(port, address);
   await once(holder, "listening");
   const hub = npmStart();
   expect(await hub.code()).toBe(1);
-  expect(hub.output()).toMatch(new RegExp(`Port ${port} is held by process ${process.pid} \\(.+\\)\\.`));
+  const words = `Port ${port} is held by process ${process.pid} \\(.+\\)${where}\\.`;
+  expect(hub.output()).toMatch(new RegExp(words));
   await closed(holder);
 });
 
@@ -132,13 +145,24 @@ it("keeps its secrets for its owner", async () => {
   expect((await stat(path.join(folder, "state"))).mode & 0o777).toBe(0o700);
 });
 
-it.runIf(process.platform === "linux")("listens on loopback only", async () => {
+it.runIf(process.platform === "linux")("listens on loopback only, and at both of its addresses", async () => {
   const hub = npmStart();
   await hub.printed(LINK);
   const { children } = await running();
   const listening = await listeners(children);
-  expect(listening).toContain(`0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`);
-  expect(listening.filter((address) => !address.startsWith("0100007F:"))).toEqual([]);
+  const written = port.toString(16).toUpperCase().padStart(4, "0");
+  const expected = addresses.map((address) => `${WRITTEN[address]}:${written}`);
+  expect(listening).toEqual(expect.arrayContaining(expected));
+  expect(listening.filter((address) => !/^(?:0100007F|0{24}01000000):/.test(address))).toEqual([]);
+  for (const address of addresses) expect(await health(address)).toBe(200);
+});
+
+it.runIf(addresses.includes("::1"))("leaves nobody room at ::1", async () => {
+  const hub = npmStart();
+  await hub.printed(LINK);
+  const late = createServer().listen(port, "::1");
+  const [error] = (await once(late, "error")) as [NodeJS.ErrnoException];
+  expect(error.code).toBe("EADDRINUSE");
 });
 
 it("attaches a claudecodeui that comes up later", async () => {
@@ -193,6 +217,14 @@ async function running(): Promise<{ runner: number; children: number[] }> {
   const text = await readFile(path.join(folder, "state", "running.json"), "utf8");
   const noted = JSON.parse(text) as { runner: { pid: number }; children: { pid: number }[] };
   return { runner: noted.runner.pid, children: noted.children.map((child) => child.pid) };
+}
+
+/** The status of `/health`, asked at one address of this machine. */
+async function health(host: string): Promise<number | undefined> {
+  const request = get({ host, port, path: "/health", headers: { host: `hub.localhost:${port}` } });
+  const [answer] = (await once(request, "response")) as [IncomingMessage];
+  answer.resume();
+  return answer.statusCode;
 }
 
 /** Writes what a claudecodeui that listens there would have written into this test's home. */

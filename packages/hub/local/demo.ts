@@ -26,6 +26,8 @@ export interface Demo {
 export async function startDemo(options: {
   report: (line: string) => void;
   signal: AbortSignal;
+  /** For its database, which holds the key that signs its sign-ins: readable by its owner only. */
+  stateFolder: string;
 }): Promise<Demo> {
   const running = await findClaudecodeui();
   if (running !== undefined) {
@@ -34,14 +36,14 @@ export async function startDemo(options: {
   }
   const folder = claudecodeuiFolder();
   const installed = await installClaudecodeui({ folder, ...options });
-  const environment = demoEnvironment(installed);
+  const environment = demoEnvironment(installed, options.stateFolder);
   const started = await startClaudecodeui(installed, { port: await firstFreePort(FIRST_PORT), environment });
   options.report(`claudecodeui runs at ${started.origin}.`);
   return { origin: started.origin, environment, stop: () => started.stop() };
 }
 
-function demoEnvironment(installed: Claudecodeui): Record<string, string> {
-  const environment: Record<string, string> = { DATABASE_PATH: path.join(installed.folder, "demo.db") };
+function demoEnvironment(installed: Claudecodeui, stateFolder: string): Record<string, string> {
+  const environment: Record<string, string> = { DATABASE_PATH: path.join(stateFolder, "demo.db") };
   if (installed.claude !== undefined && !hasClaude()) environment["CLAUDE_CLI_PATH"] = installed.claude;
   return environment;
 }

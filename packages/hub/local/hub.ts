@@ -5,7 +5,10 @@ import { Miniflare, NoOpLog, convertV4MiniflareOptions, type V4MiniflareOptions 
 import { claudecodeuiCommand } from "./claudecodeui.ts";
 import { applyMigrations } from "./migrations.ts";
 import { withoutSignalHandlers } from "./signals.ts";
+import { localOrigin } from "./local-origin.ts";
 import { built, hubPackage, offline } from "./paths.ts";
+import { loopbackAddresses } from "./port.ts";
+import { withoutQueries } from "./redact.ts";
 
 export interface HubOptions {
   port: number;
@@ -13,7 +16,7 @@ export interface HubOptions {
   stateFolder: string;
   /** At least 32 random bytes in base64url. */
   cookieSecret: string;
-  /** Called with each line the Worker writes to its console, with its level (`log`, `warn`, `error`, …). */
+  /** Called with each line the Worker writes to its console, without queries, with its level (`log`, `warn`, `error`, …). */
   onLog?: (level: string, message: string) => void;
 }
 
@@ -25,17 +28,13 @@ export interface Hub {
   close(): Promise<void>;
 }
 
-/** Origin of a hub on this machine. Browsers resolve `*.localhost` to loopback; Node does not. */
-export function localOrigin(port: number): string {
-  return `http://hub.localhost:${port}`;
-}
-
 /** Starts the hub that `build` has left and brings its database up to date; rejects when it does not start. */
 export async function openHub(options: HubOptions): Promise<Hub> {
   Object.assign(process.env, offline);
+  const addresses = await loopbackAddresses();
   // Miniflare would end the process with 130 at Ctrl-C, before anything else can be ended in order.
   const miniflare = withoutSignalHandlers(
-    () => new Miniflare(convertV4MiniflareOptions(miniflareOptions(options))),
+    () => new Miniflare(convertV4MiniflareOptions(miniflareOptions(options, addresses))),
   );
   try {
     await miniflare.ready;
@@ -53,7 +52,7 @@ function quoted(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-function miniflareOptions(options: HubOptions): V4MiniflareOptions {
+function miniflareOptions(options: HubOptions, addresses: string[]): V4MiniflareOptions {
   const worker = JSON.parse(readFileSync(built.options, "utf8")) as Record<string, unknown> & {
     bindings: Record<string, unknown>;
   };
@@ -74,12 +73,13 @@ function miniflareOptions(options: HubOptions): V4MiniflareOptions {
     },
     host: "127.0.0.1",
     port: 0,
-    unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
+    // Browsers may try `::1` for `hub.localhost` first: what the hub left free there, another user could take.
+    unsafeDirectSockets: addresses.map((host) => ({ host, port: options.port })),
     // The folder in which wrangler's own commands look with `--persist-to <state folder>`.
     resourcePersistencePath: path.join(options.stateFolder, "v3"),
     cf: false,
     telemetry: { enabled: false },
     log: new NoOpLog(),
-    handleStructuredLogs: ({ level, message }) => options.onLog?.(level, message),
+    handleStructuredLogs: ({ level, message }) => options.onLog?.(level, withoutQueries(message)),
   };
 }

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { portHolder } from "./processes.ts";
-import { localOrigin } from "./hub.ts";
+import { localOrigin } from "./local-origin.ts";
 
 const DEFAULT_PORT = 8787;
 
@@ -12,32 +12,46 @@ export function parsePort(text: string | undefined): number {
   throw new Error(`PORT must be a number from 1 to 65535, not "${text}".`);
 }
 
-/** Throws, saying who holds it, when the port cannot be listened on. Browsers may try `::1` first, so that counts too. */
-export async function requireFreePort(port: number): Promise<void> {
-  const code = (await listenError(port, "127.0.0.1")) ?? (await listenError(port, "::1"));
-  if (code === undefined) return;
-  if (code === "EACCES")
-    throw new Error(`Port ${port} may not be used by this account. Choose another: PORT=8788 npm start`);
-  const holder = portHolder(port);
-  const who = holder === undefined ? "another program" : `process ${holder.pid} (${shorten(holder.command)})`;
-  const hub = (await isHub(port)) ? " That is a hub of another checkout or state folder." : "";
-  throw new Error(`Port ${port} is held by ${who}.${hub} Choose another: PORT=${port + 1} npm start`);
+/** Where the hub listens, and what must be free for it: 127.0.0.1, and ::1 where this machine has it. */
+export async function loopbackAddresses(): Promise<string[]> {
+  return (await listenError(0, "::1")) === "absent" ? ["127.0.0.1"] : ["127.0.0.1", "::1"];
 }
 
-/** The first port of 127.0.0.1, counting from one, that nobody listens on: the same again next time, if it can be. */
+/** Throws, saying who holds it and where, when one of the hub's addresses cannot be listened on. */
+export async function requireFreePort(port: number): Promise<void> {
+  for (const address of await loopbackAddresses()) {
+    const code = await listenError(port, address);
+    if (code !== undefined) throw new Error(await explain(port, address, code));
+  }
+}
+
+async function explain(port: number, address: string, code: string): Promise<string> {
+  if (code === "EACCES")
+    return `Port ${port} may not be used by this account. Choose another: PORT=8788 npm start`;
+  if (code !== "EADDRINUSE") return `Port ${port} cannot be listened on at ${address} (${code}).`;
+  const holder = portHolder(port);
+  const who = holder === undefined ? "another program" : `process ${holder.pid} (${shorten(holder.command)})`;
+  const where = address === "::1" ? " at ::1, where browsers look first" : "";
+  const hub = (await isHub(port)) ? " That is a hub of another checkout or state folder." : "";
+  return `Port ${port} is held by ${who}${where}.${hub} Choose another: PORT=${port + 1} npm start`;
+}
+
+/** The first port, counting from one, that nobody listens on at any of these addresses: the same again next time, if it can be. */
 export async function firstFreePort(from: number): Promise<number> {
+  const addresses = await loopbackAddresses();
   for (let port = from; port <= 65_535; port++) {
-    if ((await listenError(port, "127.0.0.1")) === undefined) return port;
+    const errors = await Promise.all(addresses.map((address) => listenError(port, address)));
+    if (errors.every((code) => code === undefined)) return port;
   }
   throw new Error(`There is no free port from ${from} on.`);
 }
 
-/** Why nobody can listen there, `EADDRINUSE` or `EACCES`; undefined where one can, or the address does not exist here. */
+/** Why nobody can listen there, such as `EADDRINUSE`; `absent` where this machine has no such address, undefined where one can. */
 function listenError(port: number, host: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      resolve(error.code === "EADDRINUSE" || error.code === "EACCES" ? error.code : undefined);
+    server.once("error", ({ code = "unknown" }: NodeJS.ErrnoException) => {
+      resolve(code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT" ? "absent" : code);
     });
     server.listen(port, host, () =>
       server.close(() => {

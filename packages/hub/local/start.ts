@@ -96,11 +96,14 @@ function offerNewLinks(hub: Hub, closing: Closing): void {
 }
 
 async function attach(run: Run, hub: Hub, demo: boolean): Promise<void> {
-  const started = demo ? await startDemo({ report: say, signal: run.signal }) : undefined;
+  const started = demo
+    ? await startDemo({ report: say, signal: run.signal, stateFolder: run.folder })
+    : undefined;
   if (started !== undefined) run.closing.push(() => started.stop());
+  const notice = sayOnce();
   const attachment = await keepAttached({
     hub: hub.origin,
-    find: async () => started?.origin ?? (await findClaudecodeui())?.target,
+    find: async () => started?.origin ?? (await findClaudecodeui({ notice }))?.target,
     token: () => machineToken(hub.db, run.folder),
     onLine: (line) => {
       say(`connector: ${line}`);
@@ -112,4 +115,13 @@ async function attach(run: Run, hub: Hub, demo: boolean): Promise<void> {
   });
   run.closing.push(() => attachment.stop());
   if (!attachment.found) showHowToAttach(claudecodeuiCommand);
+}
+
+/** For what is found at every look and is news at the first. */
+function sayOnce(): (message: string) => void {
+  const said = new Set<string>();
+  return (message) => {
+    if (!said.has(message)) say(`Note: ${message}.`);
+    said.add(message);
+  };
 }
