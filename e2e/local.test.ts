@@ -1,11 +1,14 @@
 /** The parts of the local hub that a run of it shows only by chance: what its logs leave out, where the demo keeps its key. */
+import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startDemo } from "../packages/hub/local/demo.ts";
 import { withoutQueries } from "../packages/hub/local/redact.ts";
 import { prepareStateFolder } from "../packages/hub/local/state.ts";
+import { startHub } from "./hub.ts";
 
 describe("what is logged", () => {
   it.each([
@@ -21,6 +24,22 @@ describe("what is logged", () => {
   ])("%j becomes %j", (text, expected) => {
     expect(withoutQueries(text)).toBe(expected);
     expect(withoutQueries(text)).not.toContain("CANARY");
+  });
+
+  it("holds for what workerd says by itself of a request it cannot take", async () => {
+    const hub = await startHub();
+    try {
+      const socket = connect(hub.port, "127.0.0.1").setEncoding("utf8");
+      socket.write(`GET /p?token=CANARY HTTP/1.1\r\nHost: hub.localhost:${hub.port}\r\nHost: x\r\n\r\n`);
+      const [answer] = (await once(socket, "data")) as [string];
+      socket.destroy();
+      expect(answer).toMatch(/^HTTP\/1\.1 [45]/);
+      const logged = () => hub.logs().map(({ message }) => message);
+      await expect.poll(logged).toContainEqual(expect.stringContaining("/p?…"));
+      expect(logged().join("\n")).not.toContain("CANARY");
+    } finally {
+      await hub.stop();
+    }
   });
 });
 
