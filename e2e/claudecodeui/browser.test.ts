@@ -4,13 +4,11 @@ import path from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { launchBrowser } from "../browser.ts";
+import { ANSWER, cardIs, createProject, LAST_WORDS, PATIENCE_MS, say } from "./at-the-page.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { Traffic } from "./traffic.ts";
 
-/** How long anything may take on a machine that is busy. */
-const PATIENCE_MS = 30_000;
 const PROMPT = "Do what needs permission, please.";
-const ANSWER = ["The answer comes", "word by word", "and is forty-two."];
 
 let stack: Stack;
 let browser: Browser;
@@ -28,19 +26,13 @@ beforeAll(async () => {
   dashboard = await traffic.open(context);
   await dashboard.goto(await stack.hub.signInLink());
   origin = await stack.connect();
-  await cardIs("idle");
+  await cardIs(dashboard, "idle");
 });
 
 afterAll(async () => {
   await browser?.close();
   await stack?.stop();
 });
-
-/** Waits until the dashboard's card shows a status, or that it needs permission. */
-async function cardIs(step: string): Promise<void> {
-  const attribute = step === "needs permission" ? "[data-state=needs_permission]" : `[data-status=${step}]`;
-  await dashboard.locator(`.card${attribute}`).waitFor();
-}
 
 /** Every step the dashboard's one card takes from now on, the one it is at first. */
 async function followCard(): Promise<string[]> {
@@ -80,12 +72,10 @@ async function followAnswer(page: Page): Promise<number[]> {
   return counts;
 }
 
-async function createProject(page: Page): Promise<void> {
-  await page.getByRole("button", { name: "Create new project" }).click();
-  await page.getByPlaceholder("/path/to/project/workspace").fill(stack.real.project);
-  await page.getByRole("button", { name: "Next" }).click();
-  await page.getByRole("button", { name: "Create Project", exact: true }).click();
-  await page.getByRole("tab", { name: "Chat" }).waitFor();
+async function openFromDashboard(page: Page): Promise<void> {
+  await page.goto(stack.hub.origin);
+  await page.getByRole("link", { name: "Open project" }).click();
+  await page.waitForURL(`${origin}/`);
 }
 
 test("opens from the dashboard, takes a prompt, asks, answers, while the other window follows by itself", async () => {
@@ -93,25 +83,22 @@ test("opens from the dashboard, takes a prompt, asks, answers, while the other w
   const requests: string[] = [];
   dashboard.on("request", (request) => requests.push(request.url()));
   const page = await traffic.open(context);
-  await page.goto(stack.hub.origin);
-  await page.getByRole("link", { name: "Open project" }).click();
-  await page.waitForURL(`${origin}/`);
-  await createProject(page);
+  await openFromDashboard(page);
+  await createProject(page, stack.real.project);
   expect(await page.locator("input[type=password]").count()).toBe(0);
-  await cardIs("active");
+  await cardIs(dashboard, "active");
 
   const counts = await followAnswer(page);
-  await page.getByPlaceholder("ask Claude anything").fill(PROMPT);
-  await page.getByRole("button", { name: "Send", exact: true }).click();
-  await cardIs("needs permission");
+  await say(page, PROMPT);
+  await cardIs(dashboard, "needs permission");
   await dashboard.getByRole("heading", { name: "Needs you" }).waitFor();
   await page.getByRole("button", { name: "Allow once" }).click();
-  await page.getByText(ANSWER.at(-1) ?? "").waitFor();
-  await cardIs("active");
+  await page.getByText(LAST_WORDS).waitFor();
+  await cardIs(dashboard, "active");
   deepLink = page.url();
   await traffic.keep(page);
   await page.close();
-  await cardIs("idle");
+  await cardIs(dashboard, "idle");
 
   expect(steps).toEqual(["idle", "active", "busy", "needs permission", "busy", "active", "idle"]);
   expect(requests).toEqual([]);
@@ -126,7 +113,7 @@ test("a deep link opens in a new window, and again when it is reloaded", async (
   for (const visit of ["opened", "reloaded"]) {
     if (visit === "reloaded") await page.reload();
     await page.getByText(PROMPT).first().waitFor();
-    await page.getByText(ANSWER.at(-1) ?? "").waitFor();
+    await page.getByText(LAST_WORDS).waitFor();
     expect(page.url()).toBe(deepLink);
     await traffic.keep(page);
   }
@@ -160,7 +147,7 @@ test("files open, and Claude Code's terminal does what is typed", async () => {
   await page.close();
 });
 
-test("installs as an app: its manifest and its service worker arrive", async () => {
+test("installs as an app, and opens from the dashboard as one", async () => {
   const page = await traffic.open(context);
   await page.goto(`${origin}/`);
   const ready = async () => (await navigator.serviceWorker.ready).scope;
@@ -172,6 +159,10 @@ test("installs as an app: its manifest and its service worker arrive", async () 
   const manifest = await session.send("Page.getAppManifest");
   expect(manifest).toMatchObject({ url: `${origin}/manifest.json`, errors: [] });
   expect(JSON.parse(manifest.data ?? "")).toMatchObject({ name: "CloudCLI UI" });
+  await traffic.keep(page);
+  // Now its service worker asks the hub for its pages.
+  await openFromDashboard(page);
+  await page.getByRole("tab", { name: "Chat" }).waitFor();
   await traffic.keep(page);
   await page.close();
 });
@@ -206,9 +197,6 @@ test("claudecodeui's token is nowhere in the browser", async () => {
 
   const text = await traffic.text();
   expect(traffic.unread()).toEqual([]);
-  // What stands in for it is all over the place, so it would have been seen. (Whole texts are too long to be shown.)
-  const signs = ['"auth-token","', '"Authorization":"Bearer ', "/ws?token=", "/shell?token=", '"token":"'];
-  expect(signs.filter((sign) => !text.includes(sign + placeholder))).toEqual([]);
   const tokens = stack.tap.tokens();
   expect(tokens.length).toBeGreaterThan(0);
   for (const token of tokens) {
@@ -217,4 +205,7 @@ test("claudecodeui's token is nowhere in the browser", async () => {
     // Its header too: no other token of claudecodeui's making is there either.
     expect([token, ...parts].filter((part) => text.includes(part))).toEqual([]);
   }
+  // What stands in for it is all over the place, so it would have been seen. (Whole texts are too long to be shown.)
+  const signs = ['"auth-token","', '"Authorization":"Bearer ', "/ws?token=", "/shell?token=", '"token":"'];
+  expect(signs.filter((sign) => !text.includes(sign + placeholder))).toEqual([]);
 });

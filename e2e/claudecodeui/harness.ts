@@ -10,7 +10,6 @@ export interface RealClaudecodeui {
   /** `http://127.0.0.1:<port>` */
   origin: string;
   port: number;
-  pid: number;
   /** The home it runs in: `.cloudcli`, `.claude` and `.config` are below it. */
   home: string;
   /** An empty folder to work in. */
@@ -22,6 +21,8 @@ export interface RealClaudecodeui {
   claude: string;
   /** What it has printed so far. */
   output(): string;
+  /** Ends it and starts it again, in the same home at the same port. */
+  restart(): Promise<void>;
   /** Ends it, and removes its home unless that was given. */
   stop(): Promise<void>;
 }
@@ -53,14 +54,16 @@ export async function startRealClaudecodeui(
     await anthropic.stop();
     if (options.home === undefined) await rm(home, { recursive: true, force: true, maxRetries: 5 });
   };
-  try {
-    const running = await startClaudecodeui(installed, {
+  const start = () =>
+    startClaudecodeui(installed, {
       port,
-      environment: { ...environment, CLAUDE_CLI_PATH: installed.claude },
+      environment: { ...environment, CLAUDE_CLI_PATH: installed.claude ?? "" },
       onOutput: (text) => (printed += text),
     });
+  try {
+    let running = await start();
     return {
-      ...running,
+      origin: running.origin,
       port,
       home,
       project,
@@ -68,6 +71,10 @@ export async function startRealClaudecodeui(
       environment,
       claude: installed.claude,
       output: () => printed,
+      restart: async () => {
+        await running.stop();
+        running = await start();
+      },
       stop: async () => {
         await running.stop();
         await removeHome();
