@@ -5,7 +5,7 @@ import { Command, connectCommand } from "./command.tsx";
 export function TokenCommand({ env, token }: { env: Env; token: string }) {
   return (
     <div class="token-command" id="new-token" role="status">
-      <p>Run it where Claude Code's web UI runs. The token in it is shown only now.</p>
+      <p>The token in this command is shown only now.</p>
       <Command id="new-token-command" text={connectCommand(env, token)} />
     </div>
   );
