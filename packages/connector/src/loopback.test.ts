@@ -23,5 +23,8 @@ test("names below localhost lead to loopback, as in browsers", async () => {
       resolveLoopback(name, { all }, (_error, address) => done(address));
     });
   expect(await resolve("hub.localhost", false)).toBe("127.0.0.1");
-  expect(await resolve("localhost", true)).toEqual([{ address: "127.0.0.1", family: 4 }]);
+  expect(await resolve("localhost", true)).toEqual([
+    { address: "127.0.0.1", family: 4 },
+    { address: "::1", family: 6 },
+  ]);
 });

@@ -14,10 +14,15 @@ type LookupCallback = (
   family?: number,
 ) => void;
 
-/** A `lookup` for sockets that knows `*.localhost`: browsers resolve those names, most systems do not. */
+const LOOPBACK: LookupAddress[] = [
+  { address: "127.0.0.1", family: 4 },
+  { address: "::1", family: 6 },
+];
+
+/** A `lookup` for sockets that knows `*.localhost`: browsers resolve those names, most systems do not. All addresses are both. */
 export function resolveLoopback(hostname: string, options: LookupOptions, callback: LookupCallback): void {
   if (hostname !== "localhost" && !hostname.endsWith(".localhost"))
     return lookup(hostname, options, callback);
-  if (options.all) callback(null, [{ address: "127.0.0.1", family: 4 }]);
+  if (options.all) callback(null, LOOPBACK);
   else callback(null, "127.0.0.1", 4);
 }

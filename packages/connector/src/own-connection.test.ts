@@ -12,7 +12,7 @@ afterEach(() => {
 });
 
 /** Counts connections and bytes, and answers each request with 204. */
-async function listen(port = 0) {
+async function listen(port = 0, address = "127.0.0.1") {
   const seen = { connections: 0, bytes: 0, port: 0 };
   const server = createServer((socket) => {
     seen.connections++;
@@ -23,7 +23,10 @@ async function listen(port = 0) {
     });
   });
   servers.push(server);
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, address, resolve);
+  });
   seen.port = (server.address() as AddressInfo).port;
   return seen;
 }
@@ -54,6 +57,12 @@ test.each(["127.0.0.1", "localhost", "hub.localhost"])(
     expect(seen.connections).toBe(1);
   },
 );
+
+test.each(["localhost", "[::1]"])("connects to this user's port at ::1 by the name %s", async (host) => {
+  // A machine may have no IPv6.
+  const seen = await listen(0, "::1").catch(() => undefined);
+  if (seen) expect(await get(newAgent(), seen.port, host)).toBe(204);
+});
 
 test("where nobody listens, it says so", async () => {
   const { port } = await listen();

@@ -5,7 +5,7 @@ import { createClaudecodeuiAdapter } from "../claudecodeui/claudecodeui-adapter.
 import { detectClaudecodeui } from "../claudecodeui/detect.ts";
 import { readLocalServer } from "../claudecodeui/local-server.ts";
 import { findClaudecodeui, portOf, WELL_KNOWN_PORTS } from "../discovery.ts";
-import { portOwner } from "../port-owner.ts";
+import { portOwner, type PortOwner } from "../port-owner.ts";
 import type { Terminal } from "./terminal.ts";
 
 const LOOK_EVERY_MS = 300;
@@ -50,6 +50,8 @@ export async function expectApplication(place: ApplicationPlace) {
   const port = place.env["SERVER_PORT"] ?? String(WELL_KNOWN_PORTS[0]);
   const usual = `http://127.0.0.1:${port}`;
   const taken = (await detectClaudecodeui(usual)) !== undefined;
+  const note = place.target === undefined ? NOTES[await portOwner(portOf(usual))] : undefined;
+  if (note !== undefined) place.terminal.say(`Note: ${note}`);
 
   const look = async (): Promise<string | undefined> => {
     const marked = await readLocalServer(place.home);
@@ -70,6 +72,12 @@ export async function expectApplication(place: ApplicationPlace) {
     },
   };
 }
+
+/** Why what is started may not be found by itself. */
+const NOTES: Partial<Record<PortOwner, string>> = {
+  other: "the usual port belongs to another user of this machine; let yours listen elsewhere",
+  unknown: "this system does not say who listens on a port, so name the web UI that is started with --target",
+};
 
 async function describeApplication(
   target: string,
