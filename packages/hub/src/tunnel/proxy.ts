@@ -96,10 +96,8 @@ function opened(stream: Stream | undefined): Stream {
 
 function headOf(request: Request, kind: RequestHead["kind"], viewer: VerifiedViewer): RequestHead {
   const { pathname, search } = new URL(request.url);
-  return {
-    kind,
-    method: request.method,
-    target: pathname + search,
-    headers: requestFields(request.headers, viewer),
-  };
+  const fields = requestFields(request.headers, viewer);
+  // Lengths come from the framing: what has no body has no length either.
+  const headers = request.body === null ? fields.filter(([name]) => name !== "content-length") : fields;
+  return { kind, method: request.method, target: pathname + search, headers };
 }
