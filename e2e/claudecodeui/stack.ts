@@ -19,7 +19,7 @@ export interface Stack {
 }
 
 /** What is in the one file of the project, `notes.md`. */
-export const NOTES = "# Notes\n\nThe second line of the notes.\n";
+const NOTES = "# Notes\n\nThe second line of the notes.\n";
 
 /** Starts all of it but the command. */
 export async function startStack(): Promise<Stack> {
