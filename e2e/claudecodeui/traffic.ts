@@ -94,7 +94,9 @@ export class Traffic {
   #followRequests(session: CDPSession, open: Set<string>): void {
     const asked = new Map<string, string>();
     const nameOf = (id: string) => asked.get(id) ?? id;
-    session.on("Network.requestWillBeSent", ({ requestId, request }) => {
+    session.on("Network.requestWillBeSent", ({ requestId, loaderId, request }) => {
+      // Of what a document still waited for when another took its place, nothing is heard any more.
+      if (requestId === loaderId) open.clear();
       asked.set(requestId, `${request.method} ${request.url.split("?", 1)[0]}`);
       open.add(requestId);
     });
