@@ -55,7 +55,9 @@ export async function installClaudecodeui(
   const allowed = Object.fromEntries([PACKAGE, ...NATIVE].map((name) => [name, true]));
   const manifest = { private: true, dependencies: { [PACKAGE]: VERSION }, allowScripts: allowed };
   writeFileSync(path.join(installed.folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-  await npmInstall(installed, report, signal);
+  await npm(["install", "--no-audit", "--no-fund"], installed, { report, signal });
+  // What another Node has compiled is complete in npm's eyes.
+  if (problem(installed) !== undefined) await npm(["rebuild", ...NATIVE], installed, { report, signal });
   const wrong = problem(installed);
   if (wrong !== undefined) throw new Error(`claudecodeui was installed but does not work: ${wrong}`);
   return describe(installed.folder);
@@ -129,17 +131,17 @@ function problem(installed: Claudecodeui): string | undefined {
   return status === 0 ? undefined : (/^.*Error:.*$/m.exec(stderr)?.[0] ?? stderr.trim());
 }
 
-async function npmInstall(
+async function npm(
+  what: string[],
   installed: Claudecodeui,
-  report: (line: string) => void,
-  signal: AbortSignal | undefined,
+  { report, signal }: { report: (line: string) => void; signal: AbortSignal | undefined },
 ): Promise<void> {
-  const npm = process.env["npm_execpath"];
+  const script = process.env["npm_execpath"];
   const own = userEnvironment(process.env);
   const env = { ...own, PATH: [path.dirname(installed.node), own["PATH"]].join(path.delimiter) };
-  const args = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
+  const args = [...what, "--loglevel=error"];
   // npm found by its script runs in the Node that we choose; by its name, in the first on the PATH, which is the same.
-  const [command, all] = npm === undefined ? ["npm", args] : [installed.node, [npm, ...args]];
+  const [command, all] = script === undefined ? ["npm", args] : [installed.node, [script, ...args]];
   const child = spawn(command, all, {
     cwd: installed.folder,
     env,
