@@ -157,3 +157,23 @@ test.runIf(canBeOtherUser)("it does where that is asked for", async () => {
   await client.stop();
   await hub.stop();
 });
+
+test("a hub that takes an instance and drops it at once is not dialled in a hot loop", async () => {
+  const hub = await startFakeHub();
+  const client = new OrchestratorClient({
+    url: hub.url,
+    token: "t",
+    clientId: "dropped",
+    target: "http://127.0.0.1:1",
+    metadata: { hostname: "h", project: "p", platform: "linux" },
+    maxReconnectSeconds: 0.05,
+  });
+  const attempts: number[] = [];
+  client.on("connecting", ({ attempt }) => attempts.push(attempt));
+  client.on("connected", () => hub.socket?.close());
+  client.start();
+  await vi.waitFor(() => expect(attempts.length).toBeGreaterThan(3), { timeout: 5000 });
+  await client.stop();
+  await hub.stop();
+  expect(attempts.slice(0, 4)).toEqual([1, 2, 3, 4]);
+});

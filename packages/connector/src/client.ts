@@ -25,6 +25,8 @@ import { StatusTracker, type StatusReport } from "./status.ts";
 
 const SOFTWARE = { name: "ai-orchestrator-connector", version: "0.1.0" };
 const FIRST_RETRY_MS = 500;
+/** A connection that lasted this long was a good one: only then does the next failure count as the first. */
+const STABLE_MS = 10_000;
 const AGENT = { keepAlive: true, maxFreeSockets: 64 };
 
 export interface OrchestratorClientOptions {
@@ -70,6 +72,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
   readonly #backoff: Backoff;
   #socket: HubSocket | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #registeredAt = Number.POSITIVE_INFINITY;
   #state: "new" | "running" | "stopped" = "new";
 
   /** Throws a RangeError when `target` is not on this machine, or `url` would send the token over a network in clear. */
@@ -135,7 +138,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
       register: () => this.#register(),
       request: (stream, head, ended) => this.#forward(stream, head, ended),
       registered: ({ instance }) => {
-        this.#backoff.reset();
+        this.#registeredAt = performance.now();
         this.emit("connected", instance);
       },
       command: (command) => this.#command(command),
@@ -191,6 +194,8 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
       this.emit("stopped", { code: end.code, message: end.message });
       return;
     }
+    if (performance.now() - this.#registeredAt >= STABLE_MS) this.#backoff.reset();
+    this.#registeredAt = Number.POSITIVE_INFINITY;
     const retryMs = Math.min(Math.max(this.#backoff.next(), end.retryAfterMs ?? 0), MAX_RETRY_MS);
     this.emit("disconnected", { code: end.code, message: end.message, retryMs });
     this.#retry = setTimeout(() => this.#dial(), retryMs);

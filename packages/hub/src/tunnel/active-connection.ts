@@ -49,7 +49,9 @@ export class ActiveConnection {
   acceptViewer(stream: Stream): WebSocket {
     const { 0: browserEnd, 1: socket } = new WebSocketPair();
     this.#state.acceptWebSocket(socket, [SocketTag.viewer]);
-    stream.handler = this.#bind(socket, stream);
+    const viewer = this.#viewerSocket(socket);
+    stream.handler = viewer;
+    this.#join(viewer, stream);
     return browserEnd;
   }
 
@@ -65,17 +67,13 @@ export class ActiveConnection {
     const attachment = attachmentOf(socket);
     if (attachment?.kind !== "viewer" || attachment.connectionId !== this.attachment.connectionId) return;
     const viewer = this.#viewerSocket(socket);
-    const stream = this.connection.restore(attachment.stream, viewer);
-    viewer.bind(stream);
-    this.#viewers.set(stream.id, viewer);
+    this.#join(viewer, this.connection.restore(attachment.stream, viewer));
   }
 
-  #bind(socket: WebSocket, stream: Stream): ViewerSocket {
-    const viewer = this.#viewerSocket(socket);
+  /** From here on the viewer keeps its stream's state in its socket's attachment. */
+  #join(viewer: ViewerSocket, stream: Stream): void {
     viewer.bind(stream);
     this.#viewers.set(stream.id, viewer);
-    attach(socket, { kind: "viewer", connectionId: this.attachment.connectionId, stream: stream.state });
-    return viewer;
   }
 
   #viewerSocket(socket: WebSocket): ViewerSocket {

@@ -77,16 +77,13 @@ export class HttpExchange implements StreamHandler {
     this.#wakeUpload?.();
   }
 
-  /** The viewer went away. */
-  cancel(): void {
-    this.#stream().fail(new StreamError("cancelled", "the browser went away"));
-  }
-
   /** Begins sending a request's body; ends with it or with the stream. */
   upload(body: ReadableStream<Uint8Array>): void {
     this.#isUploading = true;
     // A body that breaks off is a browser that went away.
-    this.#upload(body).catch(() => this.cancel());
+    this.#upload(body).catch(() => {
+      this.#stream().fail(new StreamError("cancelled", "the browser went away"));
+    });
   }
 
   async #upload(body: ReadableStream<Uint8Array>): Promise<void> {
