@@ -138,7 +138,7 @@ it.each([
 });
 
 it("keeps its secrets for its owner", async () => {
-  const secrets = ["cookie-secret", "running.json"].map((name) => path.join(folder, "state", name));
+  const secrets = ["hub-secret", "running.json"].map((name) => path.join(folder, "state", name));
   const first = npmStart();
   await first.printed(LINK);
   for (const file of secrets) expect((await stat(file)).mode & 0o777).toBe(0o600);

@@ -15,7 +15,7 @@ export default defineConfig(async () => {
         miniflare: {
           bindings: {
             TEST_MIGRATIONS: migrations,
-            COOKIE_SECRET: "a-secret-for-tests-with-more-than-43-characters",
+            HUB_SECRET: "a-secret-for-tests-with-more-than-43-characters",
             LOCAL_SIGN_IN: "enabled",
           },
         },

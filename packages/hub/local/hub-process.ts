@@ -6,14 +6,14 @@ import { createLocalUser, createSignInLink, createToken } from "./account.ts";
 import { openHub, type Hub } from "./hub.ts";
 import type { HubAnswer, HubRequest } from "./hub-messages.ts";
 import { childProcesses } from "./processes.ts";
-import { cookieSecret, prepareStateFolder } from "./state.ts";
+import { hubSecret, prepareStateFolder } from "./state.ts";
 
 const [port = "", folder = ""] = process.argv.slice(2);
 prepareStateFolder(folder);
 const hub = await openHub({
   port: Number(port),
   stateFolder: folder,
-  cookieSecret: cookieSecret(folder),
+  hubSecret: hubSecret(folder),
   onLog: (level, message) => {
     send({ log: { level, message } });
   },

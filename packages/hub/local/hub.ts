@@ -15,7 +15,7 @@ export interface HubOptions {
   /** Folder for the database, the objects' storage and the secrets; must exist. */
   stateFolder: string;
   /** At least 32 random bytes in base64url. */
-  cookieSecret: string;
+  hubSecret: string;
   /** Called with each line the Worker writes to its console, without queries, with its level (`log`, `warn`, `error`, …). */
   onLog?: (level: string, message: string) => void;
 }
@@ -66,7 +66,7 @@ function miniflareOptions(options: HubOptions, addresses: string[]): V4Miniflare
       ...worker.bindings,
       HUB_ORIGIN: localOrigin(options.port),
       INSTANCE_HOST: `{label}.hub.localhost:${options.port}`,
-      COOKIE_SECRET: options.cookieSecret,
+      HUB_SECRET: options.hubSecret,
       LOCAL_SIGN_IN: "enabled",
       CONNECT_COMMAND: `node ${quoted(built.connectorCli)}`,
       START_COMMAND: claudecodeuiCommand,

@@ -11,7 +11,7 @@ import { parsePort, requireFreePort } from "./port.ts";
 import { endLeftovers, findRunningHub, forgetRun, noteRun } from "./run-record.ts";
 import { say, showHowToAttach, showNewLink, showWelcome, warn } from "./screen.ts";
 import { waitForEndRequest } from "./signals.ts";
-import { cookieSecret, prepareStateFolder, stateFolder } from "./state.ts";
+import { hubSecret, prepareStateFolder, stateFolder } from "./state.ts";
 
 /** What is to be ended, in the order it was started. */
 type Closing = (() => Promise<void> | void)[];
@@ -53,7 +53,7 @@ async function open(run: Run, demo: boolean): Promise<void> {
   const hub = await openHub({
     port: run.port,
     stateFolder: run.folder,
-    cookieSecret: cookieSecret(run.folder),
+    hubSecret: hubSecret(run.folder),
     onLog: (level, message) => {
       if (level === "error" || level === "warn") warn(`hub: ${message}`);
     },

@@ -36,11 +36,11 @@ export function prepareStateFolder(folder: string): void {
 }
 
 /** The secret that signs this hub's cookies; made at first use and kept. */
-export function cookieSecret(folder: string): string {
-  const known = readPrivate(folder, "cookie-secret");
+export function hubSecret(folder: string): string {
+  const known = readPrivate(folder, "hub-secret");
   if (known !== undefined && known.length >= 43) return known;
   const secret = randomSecret();
-  writePrivate(folder, "cookie-secret", secret);
+  writePrivate(folder, "hub-secret", secret);
   return secret;
 }
 

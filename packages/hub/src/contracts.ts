@@ -1,5 +1,7 @@
 /** What the two objects promise each other and the pages: shapes that cross a Durable Object's RPC boundary. */
 import type { ClaudeSession, ConnectionErrorCode, InstanceMetadata, Status } from "@ai-orchestrator/protocol";
+import type { Memberships, Refusal, Role } from "./auth/policy.ts";
+import type { Instance } from "./instance.ts";
 
 /** Told to the owner's UserHub by a Tunnel whose connector has just registered. */
 export interface InstanceConnected {
@@ -31,11 +33,55 @@ export interface Presence {
   provenAt: number | null;
 }
 
+/** The answer to a sign-in that has ended, in place of what was asked for. */
+export type SignedOut = "signed_out";
+
+/** What GitHub gave a person's sign-in; times are milliseconds since the epoch. */
+export interface GitHubGrant {
+  accessToken: string;
+  accessExpiresAt: number;
+  refreshToken: string;
+  refreshExpiresAt: number;
+}
+
+/**
+ * Whether a person may use the hub now. `unverified`: GitHub was away for longer than its last answer counts, or the
+ * person must sign in again so that it can be asked.
+ */
+export type Admission =
+  | { admitted: true; role: Role }
+  | { admitted: false; reason: Refusal | "unverified" | "never_signed_in" };
+
+/** What GitHub's webhooks tell of one person, applied to what is known of them before GitHub is asked again. */
+export type MembershipLoss =
+  | { lost: "organization" | "team"; id: number }
+  /** The person withdrew the App's authorization: their grant is worth nothing. */
+  | { lost: "authorization" };
+
 /** RPC of `UserHub`, named by the user's id. */
 export interface UserHubRpc {
   instanceConnected(instance: InstanceConnected): Promise<void>;
   instanceStatus(clientId: string, report: StatusReport): Promise<void>;
   instanceGone(clientId: string, connectedAt: number, reason: GoneReason, at: number): Promise<void>;
+
+  /** Every instance, in no order. Asked for by a sign-in, which the Worker may know from its access cookie alone. */
+  list(sessionId: string): Instance[] | SignedOut;
+  /** One instance by its client id or label; null where there is none. */
+  find(sessionId: string, idOrLabel: string): Instance | null | SignedOut;
+  /** Remembers that a sign-in goes to an instance, so that its end is told to that Tunnel. */
+  opened(sessionId: string, label: string): void;
+  /** Closes what these sign-ins have open, here and at every instance, and refuses their cookies while these are fresh. */
+  sessionsEnded(sessionIds: string[]): Promise<void>;
+
+  /** Keeps what is needed to ask GitHub about this person later, and what it said just now. */
+  signedIn(grant: GitHubGrant, memberships: Memberships): Promise<void>;
+  /**
+   * Whether this person may use the hub: asks GitHub where its last answer is too old, one call at a time. Who may not
+   * loses their sign-ins and everything that is open, instances included, before this answers.
+   */
+  admission(): Promise<Admission>;
+  /** Takes what a webhook says into account; as `admission`. */
+  membershipLost(loss: MembershipLoss): Promise<Admission>;
 }
 
 /** RPC of `Tunnel`, named by the instance's label. `owner` is a user's id; another owner's call is refused. */
@@ -43,7 +89,11 @@ export interface TunnelRpc {
   presence(owner: string): Promise<Presence>;
   /** Tells the connector to leave and closes its socket and everything proxied through it. */
   disconnect(owner: string, reason: ConnectionErrorCode, message: string): Promise<void>;
-  /** As `disconnect`, but only if the connection was made with this token. */
+  /** As `disconnect`, but only what was made with this token. */
   disconnectToken(owner: string, tokenId: string): Promise<void>;
+  /** From `at` on (milliseconds since the epoch) this token is worth nothing: what is connected with it then ends. */
+  tokenExpires(owner: string, tokenId: string, at: number): Promise<void>;
+  /** Closes what these sign-ins have open through this Tunnel, and refuses their cookies while these are fresh. */
+  endSessions(owner: string, sessionIds: string[]): Promise<void>;
   refreshStatus(owner: string): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import documentation from "../../../docs/errors.md?raw";
-import { ERROR_CODES, errorMeaning, errorResponse } from "./errors.ts";
+import { ERROR_CODES, errorMeaning } from "./error-codes.ts";
+import { errorResponse } from "./errors.ts";
 
 const page = new Request("http://hub.localhost:8787/x", { headers: { accept: "text/html,*/*" } });
 const program = new Request("http://hub.localhost:8787/x", { headers: { accept: "*/*" } });

@@ -5,21 +5,50 @@ export const routes = {
   dashboard: "/dashboard",
   dashboardSocket: "/dashboard/socket",
   clients: "/clients",
-  client: (id: string) => `/clients/${encodeURIComponent(id)}`,
-  clientDetails: (id: string) => `/clients/${encodeURIComponent(id)}/details`,
-  forgetClient: (id: string) => `/clients/${encodeURIComponent(id)}/forget`,
+  client: (id: string) => `/clients/${segment(id)}`,
+  clientDetails: (id: string) => `/clients/${segment(id)}/details`,
+  forgetClient: (id: string) => `/clients/${segment(id)}/forget`,
   tokens: "/tokens",
   /** Makes a token and answers with the command that uses it, as a piece of a page. */
   newToken: "/tokens/new",
   revokeToken: (tokenId: string) => `/tokens/${tokenId}/revoke`,
+  rotateToken: (tokenId: string) => `/tokens/${tokenId}/rotate`,
   apiTokens: "/api/tokens",
+  apiToken: (tokenId: string) => `/api/tokens/${tokenId}`,
+  rotateApiToken: (tokenId: string) => `/api/tokens/${tokenId}/rotate`,
+  /** The sign-ins of a person. */
+  sessions: "/sessions",
+  endSession: (sessionId: string) => `/sessions/${sessionId}/end`,
+  endAllSessions: "/sessions/end-all",
   signIn: "/auth/sign-in",
   signOut: "/auth/logout",
   localSignIn: "/auth/local",
+  gitHubSignIn: "/auth/github",
+  gitHubCallback: "/auth/github/callback",
+  gitHubWebhooks: "/webhooks/github",
+  /** Making the GitHub App, until there is one. */
+  setup: "/setup",
+  /** Where GitHub sends the browser once the App is made. */
+  setupCreated: "/setup/created",
+  /** Who may use the hub, for administrators; the same as JSON below /api. */
+  access: "/access",
+  addAccess: "/access/add",
+  removeAccess: "/access/remove",
+  whyAccess: "/access/why",
+  audit: "/audit",
+  apiAccess: "/api/access",
+  apiAccessEntity: (kind: string, id: number | string) => `/api/access/${kind}/${id}`,
+  apiWhyAccess: "/api/access/why",
+  apiAudit: "/api/audit",
   /** Moves a signed-in browser to an instance's origin: see auth/viewer.ts. */
   open: (label: string) => `/open/${label}`,
   connect: "/ws/connect",
 } as const;
+
+/** One part of a path. A colon may stand in it as it is, and in the patterns of the router it must. */
+function segment(text: string): string {
+  return encodeURIComponent(text).replaceAll("%3A", ":");
+}
 
 /** Paths the hub keeps for itself on every instance's origin. */
 export const instanceRoutes = {

@@ -5,6 +5,7 @@ import { serveInstance } from "./tunnel/ingress.ts";
 import { connectInstance } from "./tunnel/connect.ts";
 import { routes } from "./routes.ts";
 
+export { RateLimiter } from "./rate-limiter/rate-limiter.ts";
 export { Tunnel } from "./tunnel/tunnel.ts";
 export { UserHub } from "./user-hub/user-hub.ts";
 

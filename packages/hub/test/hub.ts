@@ -3,8 +3,9 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { app } from "../src/app.ts";
 import { signIn } from "../src/auth/session.ts";
-import type { InstanceConnected } from "../src/contracts.ts";
+import type { InstanceConnected, SignedOut } from "../src/contracts.ts";
 import { upsertUser } from "../src/db/users.ts";
+import type { Instance } from "../src/instance.ts";
 
 export const HUB = env.HUB_ORIGIN;
 
@@ -60,4 +61,30 @@ export function connected(clientId: string, more: Partial<InstanceConnected> = {
     connectedAt: Date.now(),
     ...more,
   };
+}
+
+/** A sign-in that has not ended, as far as any object knows. */
+const ANY_SESSION = "any-session";
+
+/** A UserHub, or what calls it. */
+interface Lists {
+  list(sessionId: string): Instance[] | SignedOut | Promise<Instance[] | SignedOut>;
+  find(
+    sessionId: string,
+    idOrLabel: string,
+  ): Instance | null | SignedOut | Promise<Instance | null | SignedOut>;
+}
+
+/** What a person's UserHub lists. */
+export async function instancesOf(hub: Lists): Promise<Instance[]> {
+  const list = await hub.list(ANY_SESSION);
+  if (list === "signed_out") throw new Error("signed out");
+  return list;
+}
+
+/** One instance of a person, by its client id or label. */
+export async function instanceOf(hub: Lists, idOrLabel: string): Promise<Instance | null> {
+  const instance = await hub.find(ANY_SESSION, idOrLabel);
+  if (instance === "signed_out") throw new Error("signed out");
+  return instance;
 }

@@ -18,6 +18,8 @@ import { readCookie, serializeCookie } from "./cookies.ts";
 const DAY_MS = 24 * 60 * 60 * 1000;
 export const IDLE_MS = 14 * DAY_MS;
 export const ABSOLUTE_MS = 60 * DAY_MS;
+/** Cookies that are read without a database are believed for as long after they were issued. */
+export const ACCESS_MS = 5 * 60 * 1000;
 /** `last_used_at` is written at most once in this time, so that reading pages costs no writes. */
 const TOUCH_MS = 5 * 60 * 1000;
 

@@ -91,7 +91,7 @@ test("a cookie of another instance, another key, or another hand is refused", as
   const cookie = await signViewerCookie(env, { ...viewer, label, issuedAt: NOW });
   const [payload = "", signature = ""] = cookie.split(".");
   const forged = btoa(JSON.stringify(["github:2", "eve", "session-1", label, NOW])).replaceAll("=", "");
-  const otherKey = { COOKIE_SECRET: "another-secret-that-is-also-long-enough-for-this" };
+  const otherKey = { HUB_SECRET: "another-secret-that-is-also-long-enough-for-this" };
   expect(await readViewerCookie(env, "other-abcdefghij", cookie, NOW)).toBeNull();
   expect(await readViewerCookie(otherKey, label, cookie, NOW)).toBeNull();
   expect(await readViewerCookie(env, label, `${forged}.${signature}`, NOW)).toBeNull();

@@ -2,12 +2,13 @@
  * Moving a signed-in browser from the hub to an instance's origin (docs: security, "Viewers"). The hub issues a code
  * that works once, for 60 s, for one instance, in the browser that asked: the browser's nonce lives in a cookie of the
  * instance's origin and the hub sees only its hash. The instance's origin trades the code for a signed viewer cookie,
- * which is checked without a database for `FRESH_MS`; after that the hub session behind it must still be alive.
+ * which is checked without a database for `ACCESS_MS`; after that the hub session behind it must still be alive.
  */
 import type { Env } from "../env.ts";
 import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
-import { equalInConstantTime, fromBase64Url, sha256, toBase64Url } from "../secrets.ts";
-import { findLiveSession, HUB_COOKIE_PREFIX } from "./session.ts";
+import { equalInConstantTime, sha256 } from "../secrets.ts";
+import { readSignedValue, signValue } from "./keys.ts";
+import { ACCESS_MS, findLiveSession, HUB_COOKIE_PREFIX } from "./session.ts";
 
 export { isSessionAlive } from "./session.ts";
 
@@ -15,7 +16,6 @@ export const VIEWER_COOKIE = `${HUB_COOKIE_PREFIX}viewer`;
 export const NONCE_COOKIE = `${HUB_COOKIE_PREFIX}nonce`;
 
 const CODE_LIFETIME_MS = 60_000;
-const FRESH_MS = 5 * 60_000;
 /** A cookie issued later than now by more than this was not issued by us. */
 const CLOCK_SKEW_MS = 60_000;
 const MAX_COOKIE_LENGTH = 2048;
@@ -69,14 +69,11 @@ export async function redeemViewerCode(
 
 /** The value of a viewer cookie: `<payload>.<HMAC-SHA-256>`, both base64url, good for this label only. */
 export async function signViewerCookie(
-  env: Pick<Env, "COOKIE_SECRET">,
+  env: Pick<Env, "HUB_SECRET">,
   content: Viewer & { label: string; issuedAt: number },
 ): Promise<string> {
   const { userId, login, sessionId, label, issuedAt } = content;
-  const json = JSON.stringify([userId, login, sessionId, label, issuedAt]);
-  const payload = toBase64Url(new TextEncoder().encode(json));
-  const signature = await crypto.subtle.sign("HMAC", await signingKey(env), signedBytes(payload));
-  return `${payload}.${toBase64Url(new Uint8Array(signature))}`;
+  return signValue(env, "viewer-cookie", [userId, login, sessionId, label, issuedAt]);
 }
 
 /**
@@ -84,51 +81,23 @@ export async function signViewerCookie(
  * is not `fresh` the caller asks `isSessionAlive` and issues a new one.
  */
 export async function readViewerCookie(
-  env: Pick<Env, "COOKIE_SECRET">,
+  env: Pick<Env, "HUB_SECRET">,
   label: string,
   value: string,
   now: number = Date.now(),
 ): Promise<{ viewer: Viewer; fresh: boolean } | null> {
   if (value.length > MAX_COOKIE_LENGTH) return null;
-  const [payload = "", signature = "", ...rest] = value.split(".");
-  const bytes = fromBase64Url(signature);
-  if (bytes === undefined || rest.length > 0) return null;
-  if (!(await crypto.subtle.verify("HMAC", await signingKey(env), bytes, signedBytes(payload)))) return null;
-  const content = parsePayload(payload);
+  const content = parseContent(await readSignedValue(env, "viewer-cookie", value));
   if (content === null || content.label !== label || content.issuedAt > now + CLOCK_SKEW_MS) return null;
   const { userId, login, sessionId, issuedAt } = content;
-  return { viewer: { userId, login, sessionId }, fresh: now < issuedAt + FRESH_MS };
+  return { viewer: { userId, login, sessionId }, fresh: now < issuedAt + ACCESS_MS };
 }
 
-function signedBytes(payload: string): Uint8Array {
-  return new TextEncoder().encode(`orchestrator-viewer-cookie:${payload}`);
-}
-
-/** The payload was signed by us, so its shape is known; null only if an older version of the hub signed another. */
-function parsePayload(payload: string): (Viewer & { label: string; issuedAt: number }) | null {
-  const bytes = fromBase64Url(payload);
-  const parsed: unknown = bytes === undefined ? null : JSON.parse(new TextDecoder().decode(bytes));
-  if (!Array.isArray(parsed)) return null;
-  const [userId, login, sessionId, label, issuedAt] = parsed as unknown[];
+/** It was signed by us, so its shape is known; null only if it is forged or an older version of the hub signed another. */
+function parseContent(value: unknown): (Viewer & { label: string; issuedAt: number }) | null {
+  if (!Array.isArray(value)) return null;
+  const [userId, login, sessionId, label, issuedAt] = value as unknown[];
   if (typeof userId !== "string" || typeof login !== "string" || typeof sessionId !== "string") return null;
   if (typeof label !== "string" || typeof issuedAt !== "number") return null;
   return { userId, login, sessionId, label, issuedAt };
-}
-
-let cachedKey: { secret: string; key: Promise<CryptoKey> } | undefined;
-
-/** Importing the key once saves most of the time of a check; it is derived from the setting alone. */
-function signingKey(env: Pick<Env, "COOKIE_SECRET">): Promise<CryptoKey> {
-  const secret = env.COOKIE_SECRET;
-  if (secret.length < 43) throw new Error("COOKIE_SECRET needs at least 32 random bytes in base64url.");
-  if (cachedKey?.secret !== secret) cachedKey = { secret, key: importKey(secret) };
-  return cachedKey.key;
-}
-
-function importKey(secret: string): Promise<CryptoKey> {
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  return crypto.subtle.importKey("raw", new TextEncoder().encode(secret), algorithm, false, [
-    "sign",
-    "verify",
-  ]);
 }

@@ -24,8 +24,8 @@ export async function createSession(
 ): Promise<void> {
   await db
     .prepare(
-      `INSERT INTO sessions (id, secret_hash, user_id, user_agent, created_at, last_used_at, expires_at)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)`,
+      `INSERT INTO sessions (id, secret_hash, user_id, user_agent, rotated_at, created_at, last_used_at, expires_at)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?5, ?6)`,
     )
     .bind(
       session.id,

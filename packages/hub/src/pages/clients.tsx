@@ -13,7 +13,7 @@ export const clientPages = new Hono<HubContext>();
 
 clientPages.get(routes.clients, (c) => c.redirect(routes.dashboard));
 
-clientPages.get("/clients/:id", async (c) => {
+clientPages.get(routes.client(":id"), async (c) => {
   const instance = await findInstance(c);
   const title = instanceTitle(instance);
   const now = Date.now();
@@ -39,11 +39,11 @@ clientPages.get("/clients/:id", async (c) => {
   );
 });
 
-clientPages.get("/clients/:id/details", async (c) => {
+clientPages.get(routes.clientDetails(":id"), async (c) => {
   return c.html(<InstanceDetails instance={await findInstance(c)} now={Date.now()} />);
 });
 
-clientPages.post("/clients/:id/forget", async (c) => {
+clientPages.post(routes.forgetClient(":id"), async (c) => {
   const instance = await findInstance(c);
   const forgotten = await c.env.USER_HUB.getByName(c.get("session").userId).forget(instance.clientId);
   if (!forgotten)
@@ -52,8 +52,9 @@ clientPages.post("/clients/:id/forget", async (c) => {
 });
 
 async function findInstance(c: Context<HubContext>): Promise<Instance> {
-  const hub = c.env.USER_HUB.getByName(c.get("session").userId);
-  const instance = await hub.find(c.req.param("id") ?? "");
+  const session = c.get("session");
+  const instance = await c.env.USER_HUB.getByName(session.userId).find(session.id, c.req.param("id") ?? "");
+  if (instance === "signed_out") throw new HubError("sign_in_required");
   if (instance === null) throw new HubError("not_found", { message: "You have no such instance." });
   return instance;
 }

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { Env } from "../env.ts";
+import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { byOrder, countInstances, type Instance } from "../instance.ts";
 import { PAGE_SESSION_HEADER } from "../page-socket.ts";
@@ -14,7 +15,8 @@ export const dashboardPages = new Hono<HubContext>();
 
 dashboardPages.get(routes.dashboard, async (c) => {
   const session = c.get("session");
-  const instances = await c.env.USER_HUB.getByName(session.userId).list();
+  const instances = await c.env.USER_HUB.getByName(session.userId).list(session.id);
+  if (instances === "signed_out") throw new HubError("sign_in_required");
   return c.html(
     <Dashboard
       login={session.login}

@@ -21,7 +21,9 @@ openPage.get(routes.open(":label"), async (c) => {
   const session = c.get("session");
   const label = c.req.param("label") ?? "";
   if (!isLabel(label)) throw new HubError("not_found");
-  const instance = await c.env.USER_HUB.getByName(session.userId).find(label);
+  const hub = c.env.USER_HUB.getByName(session.userId);
+  const instance = await hub.find(session.id, label);
+  if (instance === "signed_out") throw new HubError("sign_in_required");
   if (instance?.label !== label) throw new HubError("not_allowed", { message: "You have no such instance." });
   const next = parseLocalPath(c.req.query("next") ?? "/");
   if (next === undefined) throw new HubError("bad_request");
@@ -29,6 +31,7 @@ openPage.get(routes.open(":label"), async (c) => {
   const binding = c.req.query("binding");
   if (binding === undefined) return c.redirect(`${origin}${next}`);
   if (!BINDING.test(binding)) throw new HubError("bad_request");
+  await hub.opened(session.id, label);
   const grant = { userId: session.userId, sessionId: session.id, label, bindingHash: binding };
   const query = new URLSearchParams({ code: await issueViewerCode(c.env.DB, grant), next });
   // Said back to the instance's origin, which then tries no third time.

@@ -43,7 +43,7 @@ signInPages.get(routes.localSignIn, async (c) => {
 signInPages.post(routes.signOut, async (c) => {
   const session = c.get("session");
   c.header("set-cookie", await signOut(c.env, session));
-  await c.env.USER_HUB.getByName(session.userId).sessionEnded(session.id);
+  await c.env.USER_HUB.getByName(session.userId).sessionsEnded([session.id]);
   return c.redirect(routes.signIn, 303);
 });
 

@@ -6,7 +6,8 @@ import {
   type StreamErrorCode,
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
-import { errorResponse, HubError, type ErrorCode } from "../errors.ts";
+import { type ErrorCode } from "../error-codes.ts";
+import { errorResponse, HubError } from "../errors.ts";
 import type { ActiveConnection } from "./active-connection.ts";
 import { requestFields, responseHeaders, type VerifiedViewer } from "./headers.ts";
 import { HttpExchange } from "./http-exchange.ts";

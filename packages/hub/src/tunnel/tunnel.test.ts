@@ -7,6 +7,7 @@ import { signViewerCookie, VIEWER_COOKIE } from "../auth/viewer.ts";
 import { createSession, deleteSession } from "../db/sessions.ts";
 import { upsertUser } from "../db/users.ts";
 import { instanceLabel } from "../origins.ts";
+import { instanceOf, instancesOf } from "../../test/hub.ts";
 import { connectFake, dial, registerMessage } from "../../test/fake-connector.ts";
 import { encodeControl } from "@ai-orchestrator/protocol";
 import { attach, attachmentOf, SocketTag } from "./attachments.ts";
@@ -90,7 +91,7 @@ describe("registering", () => {
     });
     expect(label).toMatch(/^my-laptop-[a-z2-7]{10}$/);
     await expect
-      .poll(async () => (await env.USER_HUB.getByName(OWNER).list()).map((instance) => instance.label))
+      .poll(async () => (await instancesOf(env.USER_HUB.getByName(OWNER))).map((instance) => instance.label))
       .toContain(label);
   });
 
@@ -196,7 +197,7 @@ describe("registering", () => {
     socket.send(encodeControl(registerMessage("order")));
     expect(await good.closed).toBe("replaced");
     const hub = env.USER_HUB.getByName(OWNER);
-    await expect.poll(async () => (await hub.find("order"))?.tokenId).toBe(stolen.row.id);
+    await expect.poll(async () => (await instanceOf(hub, "order"))?.tokenId).toBe(stolen.row.id);
     await hub.tokenRevoked(stolen.row.id);
     expect(await closed).toBe(4403);
   });
@@ -234,7 +235,7 @@ describe("registering", () => {
 
 async function connected(clientId: string): Promise<boolean> {
   const label = await instanceLabel(OWNER, clientId);
-  const instances = await env.USER_HUB.getByName(OWNER).list();
+  const instances = await instancesOf(env.USER_HUB.getByName(OWNER));
   return instances.find((instance) => instance.label === label)?.connected ?? false;
 }
 

@@ -101,6 +101,10 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     }
   }
 
+  async tokenExpires(_owner: string, _tokenId: string, _at: number): Promise<void> {}
+
+  async endSessions(_owner: string, _sessionIds: string[]): Promise<void> {}
+
   async refreshStatus(owner: string): Promise<void> {
     const active = owner === this.#connectors.owner() ? this.#connection() : undefined;
     active?.socket.send(encodeControl({ type: "command", command: "refresh_status" }));

@@ -25,6 +25,22 @@ const MIGRATIONS: readonly string[] = [
      token_id TEXT PRIMARY KEY,
      revoked_at INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE opened_instances (
+     session_id TEXT NOT NULL,
+     label TEXT NOT NULL,
+     PRIMARY KEY (session_id, label)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE ended_sessions (
+     session_id TEXT PRIMARY KEY,
+     until INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE github_grant (
+     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+     access_token TEXT NOT NULL,
+     access_expires_at INTEGER NOT NULL,
+     refresh_token TEXT NOT NULL,
+     refresh_expires_at INTEGER NOT NULL
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to date; writes nothing where they are. */

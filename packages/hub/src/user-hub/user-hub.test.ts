@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
-import { ask, connected, HUB, signedIn, type Person } from "../../test/hub.ts";
+import { ask, connected, HUB, instanceOf, instancesOf, signedIn, type Person } from "../../test/hub.ts";
 import type { Presence, TunnelRpc } from "../contracts.ts";
 import { routes } from "../routes.ts";
 import { MAX_INSTANCES } from "./registry.ts";
@@ -66,7 +66,7 @@ const attribute = (html: string, name: string): string[] =>
   [...html.matchAll(new RegExp(` ${name}="([^"]*)"`, "g"))].map(([, value = ""]) => value);
 
 async function states(hub: Hub): Promise<Record<string, string>> {
-  const list = await hub.list();
+  const list = await instancesOf(hub);
   return Object.fromEntries(
     list.map((item) => [item.clientId, item.connected ? item.status : "unreachable"]),
   );
@@ -197,7 +197,7 @@ test("an instance wrongly thought gone is back when somebody looks, and is asked
   const calls = await withTunnels(hub, here);
   await hub.instanceConnected(connected("one", { connectedAt: Date.now() - 1000 }));
   await hub.instanceGone("one", Date.now(), "connection_lost", Date.now() - 500);
-  await hub.list();
+  await instancesOf(hub);
   await vi.waitFor(() => expect(calls).toEqual(["refresh one-abcdefghij"]));
   expect(await states(hub)).toEqual({ one: "idle" });
 });
@@ -240,14 +240,14 @@ test("only an instance that is not connected can be forgotten", async () => {
   await hub.instanceGone("one", 1000, "stopped", Date.now() + 1000);
   expect(await hub.forget("one")).toBe(true);
   await vi.waitFor(() => expect(page.messages.at(-1)).toContain(`hx-swap="delete"`));
-  expect(await hub.list()).toEqual([]);
+  expect(await instancesOf(hub)).toEqual([]);
 });
 
 test("what an instance says of itself is bounded and stripped of what cannot be seen", async () => {
   const { hub } = await newPerson("hostile");
   const metadata = { hostname: "a\u202eb\u0000c\n", project: "/p\u2066", platform: "linux" };
   await hub.instanceConnected(connected("one", { metadata }));
-  expect(await hub.find("one")).toMatchObject({ hostname: "abc", project: "/p" });
+  expect(await instanceOf(hub, "one")).toMatchObject({ hostname: "abc", project: "/p" });
   const refused = [
     connected("two", { label: "UPPER.case" }),
     connected("two", { metadata: { ...metadata, hostname: "x".repeat(256) } }),
@@ -259,7 +259,7 @@ test("what an instance says of itself is bounded and stripped of what cannot be 
       expect(object.instanceConnected(instance)).rejects.toThrow("Invalid"),
     );
   }
-  expect(await hub.find("two")).toBeNull();
+  expect(await instanceOf(hub, "two")).toBeNull();
 });
 
 test(
@@ -272,7 +272,7 @@ test(
         await object.instanceConnected(connected(`c${index}`, { connectedAt: 1000 + index }));
         if (index < 10) await object.instanceGone(`c${index}`, 1000 + index, "stopped", 1000 + index);
       }
-      const ids = object.list().map((instance) => instance.clientId);
+      const ids = (await instancesOf(object)).map((instance) => instance.clientId);
       expect(ids).toHaveLength(MAX_INSTANCES);
       expect(ids).not.toContain("c4");
       expect(ids).toContain("c5");
@@ -280,9 +280,9 @@ test(
     const calls = await withTunnels(hub, here);
     await runInDurableObject(hub, async (object: UserHub) => {
       for (let index = 0; index < 6; index++) await object.instanceConnected(connected(`late${index}`));
-      expect(object.find("late4")).not.toBeNull();
-      expect(object.find("late5")).toBeNull();
-      expect(object.find("c10")).not.toBeNull();
+      expect(await instanceOf(object, "late4")).not.toBeNull();
+      expect(await instanceOf(object, "late5")).toBeNull();
+      expect(await instanceOf(object, "c10")).not.toBeNull();
     });
     expect(calls.filter((call) => call.startsWith("rate_limited"))).toEqual([
       "rate_limited late5-abcdefghij",

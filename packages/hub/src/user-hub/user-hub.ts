@@ -1,12 +1,23 @@
 import { DurableObject } from "cloudflare:workers";
 import { isSessionAlive } from "../auth/session.ts";
-import type { GoneReason, InstanceConnected, StatusReport, UserHubRpc } from "../contracts.ts";
+import type { Memberships } from "../auth/policy.ts";
+import type {
+  Admission,
+  GitHubGrant,
+  GoneReason,
+  InstanceConnected,
+  MembershipLoss,
+  SignedOut,
+  StatusReport,
+  UserHubRpc,
+} from "../contracts.ts";
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
 import { PAGE_SESSION_HEADER } from "../page-socket.ts";
 import { closePage, LivePages, pageSession } from "./live-pages.ts";
 import { parseConnected, parseReport } from "./parse.ts";
 import { Registry } from "./registry.ts";
+import { SignIns } from "./sign-ins.ts";
 
 /** What a page sends when someone looks at it again. */
 const LOOK = "look";
@@ -23,12 +34,14 @@ const RECENTLY_GONE_MS = 60 * 60_000;
 export class UserHub extends DurableObject<Env> implements UserHubRpc {
   readonly #registry: Registry;
   readonly #pages: LivePages;
+  readonly #signIns: SignIns;
   #lookedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#registry = new Registry(ctx.storage);
     this.#pages = new LivePages(ctx, this.#registry, env);
+    this.#signIns = new SignIns(ctx.storage);
   }
 
   async instanceConnected(from: InstanceConnected): Promise<void> {
@@ -54,15 +67,38 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     if (this.#registry.gone(clientId, { connectedAt, reason, at })) this.#changed(clientId);
   }
 
-  /** Every instance this person has, in no order. Looks after the Tunnels; what that corrects is pushed. */
-  list(): Instance[] {
+  /** Looks after the Tunnels; what that corrects is pushed. */
+  list(sessionId: string): Instance[] | SignedOut {
+    if (this.#signIns.isEnded(sessionId)) return "signed_out";
     this.#look();
     return this.#registry.list();
   }
 
-  /** One instance by its client id or label. */
-  find(idOrLabel: string): Instance | null {
+  find(sessionId: string, idOrLabel: string): Instance | null | SignedOut {
+    if (this.#signIns.isEnded(sessionId)) return "signed_out";
     return this.#registry.find(idOrLabel) ?? null;
+  }
+
+  opened(sessionId: string, label: string): void {
+    this.#signIns.opened(sessionId, label);
+  }
+
+  async sessionsEnded(sessionIds: string[]): Promise<void> {
+    for (const id of sessionIds) this.#pages.closeSession(id);
+    const opened = this.#signIns.end(sessionIds, Date.now());
+    await Promise.all(
+      [...opened].map(([label, ids]) => this.env.TUNNEL.getByName(label).endSessions(this.#owner, ids)),
+    );
+  }
+
+  async signedIn(_grant: GitHubGrant, _memberships: Memberships): Promise<void> {}
+
+  async admission(): Promise<Admission> {
+    return { admitted: true, role: "admin" };
+  }
+
+  async membershipLost(_loss: MembershipLoss): Promise<Admission> {
+    return this.admission();
   }
 
   /** Forgets an instance that is not connected; false where it is connected or unknown. */
@@ -79,11 +115,6 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     this.#registry.markTokenRevoked(tokenId, Date.now());
     const labels = this.#registry.withToken(tokenId).map((instance) => instance.label);
     await Promise.all(labels.map((label) => this.#disconnectToken(label, tokenId)));
-  }
-
-  /** Closes the dashboards a sign-in has open. */
-  sessionEnded(sessionId: string): void {
-    this.#pages.closeSession(sessionId);
   }
 
   /** A dashboard's WebSocket; the Worker has checked who opens it. */

@@ -1,0 +1,41 @@
+/** Where a request came from, as far as the platform tells. */
+
+/** Shown to people beside a sign-in, a token's use and an audit entry. */
+export interface RequestPlace {
+  /** The client's address; null on a local hub, where everybody is on this machine. */
+  ip: string | null;
+  /** City and country, where the platform knows them. */
+  place: string | null;
+}
+
+export function placeOf(request: Request): RequestPlace {
+  return { ip: clientIp(request), place: cityAndCountry(request.cf) };
+}
+
+/**
+ * What attempts from one place are counted under: an IPv4 address, an IPv6 network of 64 bits (one subscriber has that
+ * many addresses), or "local" where the platform names none.
+ */
+export function placeKey(request: Request): string {
+  const ip = clientIp(request);
+  if (ip === null) return "local";
+  if (!ip.includes(":") || ip.includes(".")) return ip;
+  return `${expandIpv6(ip).slice(0, 4).join(":")}::/64`;
+}
+
+/** Set by Cloudflare's edge, which removes what a client sent; nothing else is believed. */
+function clientIp(request: Request): string | null {
+  return request.headers.get("cf-connecting-ip");
+}
+
+function cityAndCountry(cf: Request["cf"]): string | null {
+  const parts = [cf?.["city"], cf?.["country"]].filter((part): part is string => typeof part === "string");
+  return parts.length === 0 ? null : parts.join(", ");
+}
+
+function expandIpv6(ip: string): string[] {
+  const [head = "", tail] = ip.toLowerCase().split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const last = tail === undefined || tail === "" ? [] : tail.split(":");
+  return [...groups, ...Array<string>(Math.max(0, 8 - groups.length - last.length)).fill("0"), ...last];
+}

@@ -1,0 +1,185 @@
+/** What each error code means: the only place that says so. `docs/errors.md` lists them. */
+
+export interface ErrorMeaning {
+  status: number;
+  title: string;
+  /** What happened, in a sentence. */
+  happened: string;
+  /** What to do next, in a sentence. */
+  next: string;
+}
+
+const MEANINGS = {
+  bad_request: {
+    status: 400,
+    title: "That request is not valid",
+    happened: "The hub could not read it.",
+    next: "Go back and try again.",
+  },
+  code_expired: {
+    status: 401,
+    title: "This link no longer works",
+    happened: "A sign-in link works once and only for a short time; this one was used or is too old.",
+    next: "Press Enter in the hub's terminal for a new link, or run npm start again.",
+  },
+  sign_in_expired: {
+    status: 400,
+    title: "This sign-in took too long",
+    happened: "It was begun too long ago, in another browser, or was finished already.",
+    next: "Sign in again.",
+  },
+  sign_in_cancelled: {
+    status: 403,
+    title: "Sign-in cancelled",
+    happened: "GitHub says that you did not agree.",
+    next: "Sign in again and agree; the hub only learns who you are and whether you belong.",
+  },
+  sign_in_required: {
+    status: 401,
+    title: "Sign in first",
+    happened: "You are not signed in, or your sign-in ended.",
+    next: "Sign in and come back.",
+  },
+  enter_refused: {
+    status: 403,
+    title: "This way in no longer works",
+    happened:
+      "The hub's code for this browser was used, is older than a minute, or belongs to another browser.",
+    next: "Open the instance again; if that does not help, allow cookies for this site.",
+  },
+  not_allowed: {
+    status: 403,
+    title: "Not yours to open",
+    happened: "You are signed in, but not as its owner.",
+    next: "Ask its owner.",
+  },
+  not_admitted: {
+    status: 403,
+    title: "This hub is not open to you",
+    happened: "You are signed in at GitHub, but belong to nobody whom this hub lets in.",
+    next: "Ask an administrator of this hub to let you, your team or your organisation in.",
+  },
+  invitation_pending: {
+    status: 403,
+    title: "Accept your invitation first",
+    happened: "You are invited to an organisation or team that may use this hub, but have not accepted.",
+    next: "Accept the invitation at GitHub, then sign in again.",
+  },
+  sso_required: {
+    status: 403,
+    title: "Start your organisation's single sign-on first",
+    happened: "Your organisation lets GitHub tell who its members are only during a single sign-on session.",
+    next: "Start the session at GitHub, then sign in again.",
+  },
+  app_not_installed: {
+    status: 403,
+    title: "The GitHub App is not installed there",
+    happened: "GitHub does not tell this hub who belongs to the organisation that may use it.",
+    next: "Ask an owner of the organisation to install this hub's GitHub App, then sign in again.",
+  },
+  admin_required: {
+    status: 403,
+    title: "For administrators",
+    happened: "You are signed in, but are not an administrator of this hub.",
+    next: "Ask one of its administrators.",
+  },
+  webhook_refused: {
+    status: 401,
+    title: "Webhook refused",
+    happened: "The signature is missing or wrong.",
+    next: "Check that the webhook secret at GitHub is this hub's.",
+  },
+  origin_refused: {
+    status: 403,
+    title: "Refused",
+    happened: "The request came from another site than this hub.",
+    next: "Open the hub's own page and do it there.",
+  },
+  not_found: {
+    status: 404,
+    title: "Nothing here",
+    happened: "There is no such page.",
+    next: "Check the address, or go to the dashboard.",
+  },
+  too_many_tokens: {
+    status: 409,
+    title: "Too many tokens",
+    happened: "You have as many tokens as the hub keeps.",
+    next: "Revoke one you do not use.",
+  },
+  too_large: {
+    status: 413,
+    title: "Too large",
+    happened: "The request is larger than what is taken here.",
+    next: "Send less at once.",
+  },
+  too_many_requests: {
+    status: 429,
+    title: "Too many attempts",
+    happened: "There were too many attempts from where you are.",
+    next: "Wait a little, then try again.",
+  },
+  misconfigured: {
+    status: 500,
+    title: "This hub's settings are not valid",
+    happened: "A setting cannot be read, so nobody is let in by it.",
+    next: "Its administrator finds the setting's name in the hub's log.",
+  },
+  internal_error: {
+    status: 500,
+    title: "Something broke in the hub",
+    happened: "It was logged.",
+    next: "Try again.",
+  },
+  connection_lost: {
+    status: 502,
+    title: "The connection was lost",
+    happened: "The instance's connection to the hub broke before it answered.",
+    next: "Try again; it usually comes back by itself.",
+  },
+  instance_unreachable: {
+    status: 502,
+    title: "The web app refuses connections",
+    happened: "The connector is here, but the web app beside it does not answer.",
+    next: "Start it on its machine, then try again.",
+  },
+  upstream_failed: {
+    status: 502,
+    title: "The web app's answer broke off",
+    happened: "The web app closed the connection, or sent an answer that is not valid HTTP.",
+    next: "Try again; its own log says more.",
+  },
+  github_unavailable: {
+    status: 503,
+    title: "GitHub does not answer",
+    happened: "The hub could not ask GitHub who you are or whether you belong.",
+    next: "Try again in a minute.",
+  },
+  instance_offline: {
+    status: 503,
+    title: "This instance is unreachable",
+    happened: "It is not connected to the hub now.",
+    next: "This page opens it by itself when it is back. On its machine, check that the connector runs.",
+  },
+  too_many_streams: {
+    status: 503,
+    title: "Too much at once",
+    happened: "This instance handles as many requests as it can.",
+    next: "Try again soon.",
+  },
+  upstream_timeout: {
+    status: 504,
+    title: "The web app did not answer",
+    happened: "It took too long.",
+    next: "Try again; its own log says more.",
+  },
+} as const satisfies Record<string, ErrorMeaning>;
+
+export type ErrorCode = keyof typeof MEANINGS;
+
+/** Every code, for the list in docs/errors.md. */
+export const ERROR_CODES = Object.keys(MEANINGS) as ErrorCode[];
+
+export function errorMeaning(code: ErrorCode): ErrorMeaning {
+  return MEANINGS[code];
+}
