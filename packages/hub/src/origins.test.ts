@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { foreignHosts } from "../test/corpora/hosts.ts";
 import { hostOwner, instanceLabel, instanceOrigin, isLabel } from "./origins.ts";
 
 const local = { HUB_ORIGIN: "http://hub.localhost:8787", INSTANCE_HOST: "{label}.hub.localhost:8787" };
@@ -14,30 +15,7 @@ describe("whose a host is", () => {
     expect(hostOwner(host, settings)).toEqual(owner);
   });
 
-  it.each([
-    "",
-    "hub.localhost",
-    "hub.localhost:80",
-    "hub.localhost.:8787",
-    "HUB.localhost:8787",
-    "evilhub.localhost:8787",
-    "hub.localhost:8787.evil.example",
-    "hub.localhost:8787@evil.example",
-    ".hub.localhost:8787",
-    "-a.hub.localhost:8787",
-    "a-.hub.localhost:8787",
-    "a.b.hub.localhost:8787",
-    "A.hub.localhost:8787",
-    "a_b.hub.localhost:8787",
-    "é.hub.localhost:8787",
-    "a%2f.hub.localhost:8787",
-    `${"a".repeat(64)}.hub.localhost:8787`,
-    "a.hub.localhost:8788",
-    "a.hub.localhost:8787.",
-    "127.0.0.1:8787",
-    "[::1]:8787",
-    "localhost:8787",
-  ])("%j is nobody's", (host) => {
+  it.each(foreignHosts("hub.localhost:8787"))("%j is nobody's", (host) => {
     expect(hostOwner(host, local)).toEqual({ kind: "unknown" });
   });
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { foreignOrigins } from "../../test/corpora/origins.ts";
 import { changesState, comesFromHub } from "./origin.ts";
 
 const settings = { HUB_ORIGIN: "https://hub.example.com" };
@@ -13,22 +14,15 @@ test("the hub's own page is let through", () => {
   expect(comesFromHub(request(modern), settings)).toBe(true);
 });
 
+test.each(foreignOrigins(settings.HUB_ORIGIN))("%s is refused", (_why, origin) => {
+  expect(comesFromHub(request({ origin }), settings)).toBe(false);
+});
+
 test.each([
-  ["missing", {}],
-  ["null", { origin: "null" }],
-  ["evil", { origin: "https://evil.example" }],
-  ["an instance", { origin: "https://laptop-abc.hub.example.com" }],
-  ["prefix", { origin: "https://hub.example.com.evil.example" }],
-  ["suffix", { origin: "https://evilhub.example.com" }],
-  ["port", { origin: "https://hub.example.com:8443" }],
-  ["default port", { origin: "https://hub.example.com:443" }],
-  ["case", { origin: "https://HUB.example.com" }],
-  ["http", { origin: "http://hub.example.com" }],
-  ["trailing dot", { origin: "https://hub.example.com." }],
-  ["trailing slash", { origin: "https://hub.example.com/" }],
-  ["two", { origin: "https://hub.example.com, https://evil.example" }],
+  ["a missing Origin", {}],
   ["same-site", { origin: "https://hub.example.com", "sec-fetch-site": "same-site" }],
   ["cross-site", { origin: "https://hub.example.com", "sec-fetch-site": "cross-site" }],
+  ["an address typed in", { origin: "https://hub.example.com", "sec-fetch-site": "none" }],
 ])("%s is refused", (_case, headers) => {
   expect(comesFromHub(request(headers), settings)).toBe(false);
 });

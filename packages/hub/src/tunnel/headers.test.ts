@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { SPLITTING_VALUES, SPOOFED_FIELDS } from "../../test/corpora/headers.ts";
 import { requestFields, responseHeaders } from "./headers.ts";
 
 const viewer = { userId: "github:1", login: "ann", origin: "http://a.hub.localhost:8787" };
@@ -37,6 +38,25 @@ describe("from browser to instance", () => {
       ),
     );
     expect(sent([["X-Orchestrator-User-Id", "github:2"]]).get("x-orchestrator-user-id")).toBe("github:1");
+  });
+
+  it.each(SPOOFED_FIELDS)("%s: %s is the hub's to say, not the browser's", (name, value) => {
+    expect(requestFields(new Headers([[name, value]]), viewer).map(([, sent]) => sent)).not.toContain(value);
+  });
+
+  it.each(SPLITTING_VALUES)("%j starts no field of its own", (value) => {
+    for (const name of ["x-a", "cookie", "referer", "origin"]) {
+      let headers: Headers;
+      try {
+        headers = new Headers([[name, value]]);
+      } catch {
+        // The platform takes no such value in the first place.
+        continue;
+      }
+      for (const [field, sent] of requestFields(headers, viewer)) {
+        expect(`${field}${sent}`).not.toMatch(/[\r\n\0]/);
+      }
+    }
   });
 
   it.each([
