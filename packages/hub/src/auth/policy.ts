@@ -1,4 +1,4 @@
-/** Who may use this hub: shapes of the policy, of what GitHub said about a person, and of the answer. */
+/** Who may use this hub: the policy, what GitHub said about a person, and the answer that follows from both. */
 
 export type EntityKind = "organization" | "team" | "user";
 /** An administrator decides who else gets in; in all else a member like any other. */
@@ -54,3 +54,42 @@ export type Refusal =
 export type Decision =
   | { allowed: true; because: AllowedEntity; role: Role }
   | { allowed: false; refusal: Refusal; about: AllowedEntity[] };
+
+/** From the most useful refusal to the least: what a person can act on by themselves comes before what others must do. */
+const REFUSALS = [
+  // First, because what GitHub did not tell could still let the person in: nothing is decided.
+  ["unknown", "unknown"],
+  ["pending", "invitation_pending"],
+  ["sso_required", "sso_required"],
+  ["not_installed", "app_not_installed"],
+  ["none", "not_a_member"],
+] as const satisfies readonly (readonly [MembershipState, Refusal])[];
+
+/**
+ * Whether this person may use the hub. Ids decide, names never do. One entity that lets them in is enough, and their role is
+ * the highest that any of them gives. Adding an entity therefore never takes anything away.
+ */
+export function decide(memberships: Memberships, policy: readonly AllowedEntity[]): Decision {
+  if (policy.length === 0) return { allowed: false, refusal: "empty_policy", about: [] };
+  const standings = policy.map((entity) => ({ entity, state: standingIn(entity, memberships) }));
+  const inState = (state: MembershipState) =>
+    standings.filter((one) => one.state === state).map(({ entity }) => entity);
+  const letIn = inState("active");
+  const because = letIn.find(({ role }) => role === "admin") ?? letIn[0];
+  if (because !== undefined) return { allowed: true, because, role: because.role };
+  for (const [state, refusal] of REFUSALS) {
+    const about = inState(state);
+    if (about.length > 0) return { allowed: false, refusal, about };
+  }
+  return { allowed: false, refusal: "not_a_member", about: [] };
+}
+
+/** What is known of a person in one line of the allow-list; `unknown` where GitHub was not asked about it yet. */
+export function standingIn(entity: AllowedEntity, memberships: Memberships): MembershipState {
+  if (entity.kind === "user") return entity.id === memberships.userId ? "active" : "none";
+  const known = memberships.of
+    .filter(({ kind, id }) => kind === entity.kind && id === entity.id)
+    .map(({ state }) => state);
+  if (known.includes("active")) return "active";
+  return known[0] ?? "unknown";
+}

@@ -1,0 +1,31 @@
+import { listAllowedEntities } from "../db/allowed-entities.ts";
+import type { Env } from "../env.ts";
+import { parsePolicySettings, type PolicySettings } from "./policy-settings.ts";
+import type { AllowedEntity } from "./policy.ts";
+
+export interface Policy {
+  /** What the settings allow and what administrators added; one entity may stand in both. */
+  entities: AllowedEntity[];
+  /** A sentence for each part of the settings that cannot be read. */
+  problems: string[];
+}
+
+/** What this isolate has said already. */
+const logged = new Set<string>();
+
+/** Who may use this hub, now. */
+export async function loadPolicy(env: Pick<Env, "DB"> & PolicySettings): Promise<Policy> {
+  const { entities, problems } = parsePolicySettings(env);
+  for (const problem of problems) logOnce(problem);
+  const rows = await listAllowedEntities(env.DB);
+  const added = rows.map(({ kind, github_id, name, role }): AllowedEntity => {
+    return { kind, id: github_id, name, role, source: "database" };
+  });
+  return { entities: [...entities, ...added], problems };
+}
+
+function logOnce(problem: string): void {
+  if (logged.has(problem)) return;
+  logged.add(problem);
+  console.warn({ event: "misconfigured", problem });
+}

@@ -1,0 +1,50 @@
+import type { AllowedEntity, EntityKind, Role } from "../auth/policy.ts";
+
+/** An entity that an administrator added; `added_at` is in milliseconds since the epoch. */
+export interface AllowedEntityRow {
+  kind: EntityKind;
+  github_id: number;
+  name: string;
+  role: Role;
+  /** A user's id, and their login now; null where setup added it. */
+  added_by: string | null;
+  added_by_login: string | null;
+  added_at: number;
+}
+
+/** Everything administrators added, in the order of its names. */
+export async function listAllowedEntities(db: D1Database): Promise<AllowedEntityRow[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT e.kind, e.github_id, e.name, e.role, e.added_by, u.login AS added_by_login, e.added_at
+       FROM allowed_entities e LEFT JOIN users u ON u.id = e.added_by
+       ORDER BY e.name COLLATE NOCASE, e.kind, e.github_id`,
+    )
+    .all<AllowedEntityRow>();
+  return results;
+}
+
+/** Adds an entity, or gives one that is there another name or role; who added it first stays. */
+export async function saveAllowedEntity(
+  db: D1Database,
+  entity: Omit<AllowedEntity, "source">,
+  addedBy: string | null,
+  now: number = Date.now(),
+): Promise<void> {
+  await db
+    .prepare(
+      `INSERT INTO allowed_entities (kind, github_id, name, role, added_by, added_at) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (kind, github_id) DO UPDATE SET name = excluded.name, role = excluded.role`,
+    )
+    .bind(entity.kind, entity.id, entity.name, entity.role, addedBy, now)
+    .run();
+}
+
+/** Removes an entity; false where there is none. */
+export async function deleteAllowedEntity(db: D1Database, kind: EntityKind, id: number): Promise<boolean> {
+  const { meta } = await db
+    .prepare("DELETE FROM allowed_entities WHERE kind = ? AND github_id = ?")
+    .bind(kind, id)
+    .run();
+  return meta.changes > 0;
+}
