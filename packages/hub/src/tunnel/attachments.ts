@@ -7,6 +7,8 @@ export interface ConnectorIdentity {
   tokenId: string;
   clientId: string;
   label: string;
+  /** When its token is worth nothing any more, in milliseconds since the epoch; null where it does not expire. */
+  expiresAt: number | null;
 }
 
 export interface ConnectorAttachment extends ConnectorIdentity {

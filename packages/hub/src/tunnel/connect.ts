@@ -33,7 +33,7 @@ export async function connectInstance(request: Request, env: Env): Promise<Respo
   const { userId: owner, tokenId } = holder;
   const label = await instanceLabel(owner, clientId.output);
   await recordTokenUse(env.DB, tokenId, clientId.output);
-  const identity = { owner, tokenId, clientId: clientId.output, label };
+  const identity = { owner, tokenId, clientId: clientId.output, label, expiresAt: null };
   return env.TUNNEL.getByName(label).fetch(withConnectorIdentity(request, identity));
 }
 

@@ -14,6 +14,7 @@ const IdentitySchema = v.object({
   tokenId: v.string(),
   clientId: v.string(),
   label: v.string(),
+  expiresAt: v.nullable(v.number()),
 });
 const ViewerSchema = v.object({ userId: v.string(), login: v.string(), origin: v.string() });
 
