@@ -101,6 +101,30 @@ const MEANINGS = {
     happened: "There is no such page.",
     next: "Check the address, or go to the dashboard.",
   },
+  name_not_found: {
+    status: 404,
+    title: "Nobody of that name",
+    happened: "GitHub knows nobody of that name, or does not show them to you.",
+    next: "Check the spelling, or write the name with its numeric id, as name:id.",
+  },
+  last_administrator: {
+    status: 409,
+    title: "That would leave nobody in charge",
+    happened: "Nobody who has signed in to this hub would be its administrator any more.",
+    next: "Let another administrator in first; once they have signed in, do it again.",
+  },
+  set_by_settings: {
+    status: 409,
+    title: "That stands in the settings",
+    happened: "The hub's own settings let them in, and no page changes those.",
+    next: "Change the setting where the hub is deployed.",
+  },
+  policy_full: {
+    status: 409,
+    title: "Too many at once",
+    happened: "The allow-list is as long as the hub keeps it.",
+    next: "Remove what is not needed, or let in an organisation or a team instead of single people.",
+  },
   too_many_tokens: {
     status: 409,
     title: "Too many tokens",
