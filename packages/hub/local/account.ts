@@ -24,7 +24,7 @@ export async function createToken(db: D1Database, name: string): Promise<string>
 /** The runner's own token, kept in the state folder; a new one where it is missing or revoked. */
 export async function machineToken(db: D1Database, folder: string): Promise<string> {
   const known = readPrivate(folder, "token");
-  if (known !== undefined && (await verifyInstanceToken(db, known)) !== null) return known;
+  if (known !== undefined && "ok" in (await verifyInstanceToken(db, known))) return known;
   const token = await createToken(db, "This machine");
   writePrivate(folder, "token", token);
   return token;

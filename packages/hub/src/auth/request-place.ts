@@ -12,13 +12,16 @@ export function placeOf(request: Request): RequestPlace {
   return { ip: clientIp(request), place: cityAndCountry(request.cf) };
 }
 
+/** The place of everybody on a hub of one's own machine. */
+export const LOCAL_PLACE = "local";
+
 /**
  * What attempts from one place are counted under: an IPv4 address, an IPv6 network of 64 bits (one subscriber has that
- * many addresses), or "local" where the platform names none.
+ * many addresses), or `LOCAL_PLACE` where the platform names none.
  */
 export function placeKey(request: Request): string {
   const ip = clientIp(request);
-  if (ip === null) return "local";
+  if (ip === null) return LOCAL_PLACE;
   if (!ip.includes(":") || ip.includes(".")) return ip;
   return `${expandIpv6(ip).slice(0, 4).join(":")}::/64`;
 }

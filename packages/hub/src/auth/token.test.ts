@@ -2,6 +2,8 @@ import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
 import { listTokens, revokeToken } from "../db/tokens.ts";
 import { upsertUser } from "../db/users.ts";
+import { sha256 } from "../secrets.ts";
+import type { RequestPlace } from "./request-place.ts";
 import { createInstanceToken, issueInstanceToken, recordTokenUse, verifyInstanceToken } from "./token.ts";
 
 beforeAll(async () => {
@@ -16,10 +18,20 @@ test("a token is recognised by its prefix and its length, and no two are alike",
 
 test("a token says whose it is until it is revoked", async () => {
   const { text, row } = await issueInstanceToken(env.DB, { userId: "ann", name: "laptop" });
-  expect(await verifyInstanceToken(env.DB, text)).toEqual({ tokenId: row.id, userId: "ann" });
+  expect(await verifyInstanceToken(env.DB, text)).toEqual({
+    ok: {
+      tokenId: row.id,
+      userId: "ann",
+      login: "ann",
+      scopes: ["connect"],
+      expiresAt: null,
+      admission: null,
+      lastUse: null,
+    },
+  });
   expect(await revokeToken(env.DB, { id: row.id, userId: "eve" })).toBe(false);
   expect(await revokeToken(env.DB, { id: row.id, userId: "ann" })).toBe(true);
-  expect(await verifyInstanceToken(env.DB, text)).toBeNull();
+  expect(await verifyInstanceToken(env.DB, text)).toEqual({ refused: "revoked" });
   expect(await revokeToken(env.DB, { id: row.id, userId: "ann" })).toBe(false);
 });
 
@@ -35,24 +47,72 @@ test("a mistyped or foreign token is refused without asking the database", async
     `${text.slice(0, -1)}${other}`,
     `x${text}`,
   ]) {
-    expect(await verifyInstanceToken(noDatabase, wrong)).toBeNull();
+    expect(await verifyInstanceToken(noDatabase, wrong)).toEqual({ refused: "malformed" });
   }
 });
 
-test("a dump of the database holds no token", async () => {
+test("nothing in a dump of the database is a token", async () => {
   const { text, row } = await issueInstanceToken(env.DB, { userId: "ann", name: "laptop" });
   const { results } = await env.DB.prepare("SELECT * FROM tokens WHERE id = ?").bind(row.id).all();
   expect(results).toHaveLength(1);
   expect(JSON.stringify(results)).not.toContain(text.slice(4, 40));
-  expect(await verifyInstanceToken(env.DB, String(results[0]?.["secret_hash"]))).toBeNull();
+  for (const [column, value] of Object.entries(results[0] ?? {})) {
+    const made = `orc_${String(value)}`;
+    for (const tried of [
+      String(value),
+      made,
+      `${made}${(await sha256(`orchestrator-token:${made}`)).slice(0, 6)}`,
+    ])
+      expect([column, await verifyInstanceToken(env.DB, tried)]).toEqual([
+        column,
+        { refused: expect.stringMatching(/^(malformed|unknown)$/) as string },
+      ]);
+  }
 });
 
-test("a use is remembered with the instance it was for", async () => {
-  const { row } = await issueInstanceToken(env.DB, { userId: "ann", name: "pi" });
-  await recordTokenUse(env.DB, row.id, "client-7", 1234);
-  const tokens = await listTokens(env.DB, "ann");
-  expect(tokens.find(({ id }) => id === row.id)).toMatchObject({
-    last_used_at: 1234,
-    last_client_id: "client-7",
+test("a token works until it expires, to the millisecond", async () => {
+  const token = { userId: "ann", name: "short", expiresAt: 10_000 };
+  const { text } = await issueInstanceToken(env.DB, token, 5_000);
+  expect(await verifyInstanceToken(env.DB, text, 9_999)).toMatchObject({ ok: { expiresAt: 10_000 } });
+  expect(await verifyInstanceToken(env.DB, text, 10_000)).toEqual({ refused: "expired" });
+});
+
+test("a token says what is known of its owner's admission", async () => {
+  await upsertUser(env.DB, { id: "github:7", login: "cy", name: "Cy" });
+  const { text } = await issueInstanceToken(env.DB, {
+    userId: "github:7",
+    name: "x",
+    scopes: ["connect", "admin"],
   });
+  await env.DB.prepare("INSERT INTO admissions VALUES ('github:7', '{}', 5, 6, 1, 'admin', 'user cy')").run();
+  expect(await verifyInstanceToken(env.DB, text)).toMatchObject({
+    ok: {
+      login: "cy",
+      scopes: ["connect", "admin"],
+      admission: { allowed: true, checkedAt: 5, role: "admin" },
+    },
+  });
+});
+
+test("a use is written down with the instance and the place it was for, and again only where that is news", async () => {
+  const { text, row } = await issueInstanceToken(env.DB, { userId: "ann", name: "pi" });
+  const home = { ip: "192.0.2.1", place: "Bern, CH" };
+  const use = async (clientId: string, from: RequestPlace, now: number) => {
+    const verified = await verifyInstanceToken(env.DB, text);
+    if ("refused" in verified) throw new Error(verified.refused);
+    await recordTokenUse(env.DB, verified.ok, { clientId, from }, now);
+    const [after] = (await listTokens(env.DB, "ann")).filter(({ id }) => id === row.id);
+    return [after?.last_used_at, after?.last_client_id, after?.last_ip];
+  };
+  const minute = 60_000;
+  expect(await use("client-7", home, minute)).toMatchObject([minute, "client-7", "192.0.2.1"]);
+  for (let dial = 1; dial < 50; dial++) expect((await use("client-7", home, minute + dial))[0]).toBe(minute);
+  expect((await use("client-7", home, 11 * minute - 1))[0]).toBe(minute);
+  expect((await use("client-7", home, 11 * minute))[0]).toBe(11 * minute);
+  expect((await use("client-8", home, 11 * minute + 1)).slice(0, 2)).toEqual([11 * minute + 1, "client-8"]);
+  expect((await use("client-8", { ip: null, place: null }, 11 * minute + 2)).slice(0, 3)).toEqual([
+    11 * minute + 2,
+    "client-8",
+    null,
+  ]);
 });

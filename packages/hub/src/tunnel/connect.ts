@@ -1,6 +1,7 @@
 /** `GET /ws/connect`: authenticates a connector's upgrade and hands it to its instance's Tunnel. */
 import { ClientIdSchema, SUBPROTOCOL } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
+import { placeOf } from "../auth/request-place.ts";
 import { recordTokenUse, verifyInstanceToken } from "../auth/token.ts";
 import type { Env } from "../env.ts";
 import { instanceLabel } from "../origins.ts";
@@ -23,17 +24,17 @@ export async function connectInstance(request: Request, env: Env): Promise<Respo
     );
   }
   const token = /^Bearer (\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
-  const holder = token === undefined ? null : await verifyInstanceToken(env.DB, token);
-  if (!holder)
+  const verified = await verifyInstanceToken(env.DB, token ?? "");
+  if ("refused" in verified)
     return refuse(
       401,
       "unauthorized",
       "The token is unknown or was revoked. Create one on the hub's Tokens page.",
     );
-  const { userId: owner, tokenId } = holder;
+  const { userId: owner, tokenId, expiresAt } = verified.ok;
   const label = await instanceLabel(owner, clientId.output);
-  await recordTokenUse(env.DB, tokenId, clientId.output);
-  const identity = { owner, tokenId, clientId: clientId.output, label, expiresAt: null };
+  await recordTokenUse(env.DB, verified.ok, { clientId: clientId.output, from: placeOf(request) });
+  const identity = { owner, tokenId, clientId: clientId.output, label, expiresAt };
   return env.TUNNEL.getByName(label).fetch(withConnectorIdentity(request, identity));
 }
 

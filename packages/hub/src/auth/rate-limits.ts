@@ -1,0 +1,73 @@
+/**
+ * How often something may be tried, all of it in one place. Rough limits at the edge come first and cost nothing; exact
+ * ones are kept by objects, and only what fails is counted there (and the beginnings of sign-ins), so what goes well costs
+ * no call. A good token or code is therefore never refused because a neighbour behind the same address sent bad ones.
+ */
+import type { Env } from "../env.ts";
+import { LOCAL_PLACE, placeKey } from "./request-place.ts";
+
+/** At most `max` in any `windowMs` milliseconds. */
+export interface RateLimitRule {
+  max: number;
+  windowMs: number;
+}
+
+export type RateDecision = { allowed: true } | { allowed: false; retryAfterSeconds: number };
+
+const MINUTE_MS = 60_000;
+
+/** Counted for each place, by the object `RateLimiter` named `<kind>:<place>`. */
+export const EXACT_LIMITS = {
+  /** A sign-in at GitHub that begins. */
+  "sign-in": { max: 30, windowMs: 10 * MINUTE_MS },
+  /** An answer from GitHub that ends in no sign-in. */
+  "failed-callback": { max: 10, windowMs: 10 * MINUTE_MS },
+  /** A printed code, of a sign-in link or of setup, that is not good. */
+  "failed-code": { max: 20, windowMs: 10 * MINUTE_MS },
+  /** An instance's token that is not good. */
+  "bad-token": { max: 20, windowMs: 10 * MINUTE_MS },
+  /** A webhook whose signature is not good. */
+  "refused-webhook": { max: 20, windowMs: 10 * MINUTE_MS },
+} as const satisfies Record<string, RateLimitRule>;
+
+export type ExactLimit = keyof typeof EXACT_LIMITS;
+
+/** What the edge's bindings in wrangler.jsonc count in, in seconds. */
+const EDGE_PERIOD_SECONDS = 60;
+
+/**
+ * Asks the edge whether there were too many requests from where this one comes from. A hub on one's own machine has no
+ * edge and one person.
+ */
+export async function checkEdge(binding: RateLimit, request: Request): Promise<RateDecision> {
+  const key = placeKey(request);
+  if (key === LOCAL_PLACE) return { allowed: true };
+  const { success } = await binding.limit({ key });
+  return success ? { allowed: true } : { allowed: false, retryAfterSeconds: EDGE_PERIOD_SECONDS };
+}
+
+/** Counts an attempt from where a request comes from; not allowed, and not counted, where it is one too many. */
+export function countExact(
+  env: Pick<Env, "RATE_LIMITER">,
+  kind: ExactLimit,
+  request: Request,
+): Promise<RateDecision> {
+  return env.RATE_LIMITER.getByName(`${kind}:${placeKey(request)}`).count(EXACT_LIMITS[kind]);
+}
+
+/**
+ * One more attempt, after those before (times in milliseconds, oldest first): whether it is allowed, and what to remember.
+ * Pure.
+ */
+export function takeAttempt(
+  before: readonly number[],
+  { max, windowMs }: RateLimitRule,
+  now: number,
+): { attempts: number[]; decision: RateDecision } {
+  // A clock that was set back must lock nobody out.
+  const attempts = before.filter((at) => at > now - windowMs && at <= now);
+  const oldest = attempts.at(-max);
+  if (oldest === undefined) return { attempts: [...attempts, now], decision: { allowed: true } };
+  const retryAfterSeconds = Math.ceil((oldest + windowMs - now) / 1000);
+  return { attempts, decision: { allowed: false, retryAfterSeconds } };
+}
