@@ -2,6 +2,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { app } from "../src/app.ts";
+import type { Role } from "../src/auth/policy.ts";
 import { signIn } from "../src/auth/session.ts";
 import type { InstanceConnected, SignedOut } from "../src/contracts.ts";
 import { upsertUser } from "../src/db/users.ts";
@@ -15,11 +16,22 @@ export interface Person {
   cookie: string;
 }
 
-/** Adds a person and signs their browser in. */
-export async function signedIn(userId: string): Promise<Person> {
+/** Adds a person whom the policy lets in and signs their browser in. */
+export async function signedIn(userId: string, role: Role = "member"): Promise<Person> {
   await upsertUser(env.DB, { id: userId, login: userId, name: userId });
-  const setCookie = await signIn(new Request(HUB), env, userId);
-  return { userId, cookie: cookiePair(setCookie) };
+  await admit(userId, role);
+  const cookies = await signIn(new Request(HUB), env, userId);
+  return { userId, cookie: cookies.map(cookiePair).join("; ") };
+}
+
+/** What D1 would hold had GitHub just said that the person belongs. */
+export async function admit(userId: string, role: Role = "member", now: number = Date.now()): Promise<void> {
+  await env.DB.prepare(
+    `INSERT OR REPLACE INTO admissions (user_id, memberships, checked_at, tried_at, allowed, role, reason)
+     VALUES (?1, ?2, ?3, ?3, 1, ?4, 'test')`,
+  )
+    .bind(userId, JSON.stringify({ userId: 0, login: userId, of: [], checkedAt: now }), now, role)
+    .run();
 }
 
 /** `name=value` out of a `Set-Cookie`. */

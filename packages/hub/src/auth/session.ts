@@ -1,104 +1,213 @@
 /**
- * Sign-ins at the hub: a random secret in a `__Host-` cookie, its hash in D1. A session ends when nobody used it for
+ * Sign-ins at the hub. The session cookie holds `<id>.<secret>`; D1 keeps the secret's hash and that of the one before.
+ * Each refresh, `ACCESS_MS` apart, gives the browser a new secret, so a copied cookie betrays itself: one of the two who
+ * have it comes with a secret that was replaced, and the sign-in ends for both. A session ends when nobody used it for
  * `IDLE_MS`, and in any case after `ABSOLUTE_MS`.
  */
-import type { Env } from "../env.ts";
+import { recordAudit } from "../db/audit.ts";
 import {
   createSession,
+  deleteAllSessions,
   deleteExpiredSessions,
-  deleteSession,
+  deleteSessions,
   findSession,
-  findSessionBySecret,
+  rotateSession,
   touchSession,
   type SessionRow,
 } from "../db/sessions.ts";
-import { randomSecret } from "../secrets.ts";
-import { readCookie, serializeCookie } from "./cookies.ts";
+import { findPerson, type PersonRow } from "../db/users.ts";
+import type { Env } from "../env.ts";
+import { HubError } from "../errors.ts";
+import { equalInConstantTime, randomSecret, sha256 } from "../secrets.ts";
+import { ACCESS_COOKIE, ACCESS_MS, accessCookie, readAccessCookie, type Session } from "./access-cookie.ts";
+import { isAdmissionCurrent } from "./admission.ts";
+import { HUB_COOKIE_PREFIX, readCookie, serializeCookie } from "./cookies.ts";
+import { LOCAL_USER } from "./local.ts";
+import type { Role } from "./policy.ts";
+import { placeOf } from "./request-place.ts";
+import { isUpgrade } from "./request-source.ts";
+
+export { ACCESS_MS, HUB_COOKIE_PREFIX, type Session };
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 export const IDLE_MS = 14 * DAY_MS;
 export const ABSOLUTE_MS = 60 * DAY_MS;
-/** Cookies that are read without a database are believed for as long after they were issued. */
-export const ACCESS_MS = 5 * 60 * 1000;
-/** `last_used_at` is written at most once in this time, so that reading pages costs no writes. */
-const TOUCH_MS = 5 * 60 * 1000;
+/** Requests on their way when the secret was replaced still come with the one before. */
+const OVERLAP_MS = 60_000;
 
-/** Every cookie of the hub's own begins so; ingress keeps such cookies from instances. */
-export const HUB_COOKIE_PREFIX = "__Host-orchestrator-";
 export const SESSION_COOKIE = `${HUB_COOKIE_PREFIX}session`;
+const SESSION_COOKIE_SHAPE = /^([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/;
+/** Bytes of an id; the shape above has its length in base64url. */
+const ID_BYTES = 12;
 
-/** Who is signed in, and by which sign-in. */
-export interface Session {
-  id: string;
-  userId: string;
-  login: string;
-  name: string;
-}
-
-/** The session behind a request's cookie, or null. */
-export async function currentSession(
-  request: Request,
-  env: Pick<Env, "DB">,
-  now: number = Date.now(),
-): Promise<Session | null> {
-  const secret = readCookie(request, SESSION_COOKIE);
-  if (secret === undefined) return null;
-  return keepAlive(env.DB, await findSessionBySecret(env.DB, secret), now);
-}
-
-/** True while this sign-in of this person has neither ended nor expired. */
-export async function isSessionAlive(
-  db: D1Database,
-  sessionId: string,
-  userId: string,
-  now: number = Date.now(),
-): Promise<boolean> {
-  return (await findLiveSession(db, { sessionId, userId }, now)) !== null;
-}
-
-/** As `isSessionAlive`, and says whose it is. */
-export async function findLiveSession(
-  db: D1Database,
-  session: { sessionId: string; userId: string },
-  now: number = Date.now(),
-): Promise<Session | null> {
-  return keepAlive(db, await findSession(db, session.sessionId, session.userId), now);
+/** What a request proves, and the `Set-Cookie` values its answer must carry. */
+export interface Proven {
+  session: Session;
+  cookies: string[];
 }
 
 /**
- * Signs a person in: ends the session the browser had, makes a new one (so a planted cookie gains nothing), and
- * returns its `Set-Cookie`.
+ * Who is signed in, or null. With proof `cookie` a fresh access cookie is enough; with `database` D1 is asked each time.
+ * Where the access cookie is not fresh, it and the session's secret are issued anew, but for upgrades: browsers
+ * may not take cookies from their answers.
+ */
+export async function proveSession(
+  request: Request,
+  env: Env,
+  proof: "cookie" | "database",
+  now: number = Date.now(),
+): Promise<Proven | null> {
+  const access = await readAccessCookie(request, env, now);
+  if (proof === "cookie" && access !== null) return { session: access, cookies: [] };
+  const found = await findPresented(request, env, now);
+  if (found === null) return null;
+  const session = await toSession(env, found.row, now);
+  if (session === null) return null;
+  if (access?.id === session.id || isUpgrade(request)) return { session, cookies: [] };
+  return { session, cookies: await refresh(request, env, { ...found, session }, now) };
+}
+
+/** The session behind a request's cookies, asked of D1 and left as it is, or null. */
+export async function currentSession(
+  request: Request,
+  env: Env,
+  now: number = Date.now(),
+): Promise<Session | null> {
+  const found = await findPresented(request, env, now);
+  return found === null ? null : toSession(env, found.row, now);
+}
+
+/** This sign-in of this person, unless it has ended or expired or the person is not admitted any more. Counts as its use. */
+export async function findLiveSession(
+  env: Env,
+  { sessionId, userId }: { sessionId: string; userId: string },
+  now: number = Date.now(),
+): Promise<Session | null> {
+  const row = await findSession(env.DB, sessionId);
+  if (row === null || row.user_id !== userId || isExpired(row, now)) return null;
+  const session = await toSession(env, row, now);
+  if (session !== null && row.last_used_at + ACCESS_MS <= now) await touchSession(env.DB, row.id, now);
+  return session;
+}
+
+/**
+ * Signs an admitted person in: ends the session the browser had, makes a new one (so a planted cookie gains nothing), and
+ * returns its `Set-Cookie` values. Writing it into the audit log is the caller's. Throws `not_admitted`.
  */
 export async function signIn(
   request: Request,
-  env: Pick<Env, "DB">,
+  env: Env,
   userId: string,
   now: number = Date.now(),
-): Promise<string> {
-  const previous = await currentSession(request, env, now);
-  if (previous !== null) await deleteSession(env.DB, previous.id);
+): Promise<string[]> {
+  const person = await findPerson(env.DB, userId);
+  const role = person === null ? null : await admittedRole(env, person, now);
+  if (person === null || role === null) throw new HubError("not_admitted");
+  const former = await findPresented(request, env, now);
+  if (former !== null) await endSessions(env, former.row.user_id, [former.row.id]);
   await deleteExpiredSessions(env.DB, now, now - IDLE_MS);
-  const secret = randomSecret();
+  const [id, secret] = [randomSecret(ID_BYTES), randomSecret()];
+  const expiresAt = now + ABSOLUTE_MS;
   const userAgent = request.headers.get("user-agent") ?? "";
-  await createSession(env.DB, {
-    id: randomSecret(12),
-    secret,
-    userId,
-    userAgent,
+  await createSession(env.DB, { id, secret, userId, userAgent, ...placeOf(request), now, expiresAt });
+  const session = { id, userId, login: person.login, name: person.name, role };
+  return [sessionCookie({ id, secret, expiresAt }, now), await accessCookie(env, session, now)];
+}
+
+/** Ends a sign-in and returns the `Set-Cookie` values that remove it from the browser. */
+export async function signOut(env: Env, session: Session): Promise<string[]> {
+  await endSessions(env, session.userId, [session.id]);
+  return [serializeCookie(SESSION_COOKIE, "", 0), serializeCookie(ACCESS_COOKIE, "", 0)];
+}
+
+/** Ends these sign-ins of a person and closes what they have open, here and at instances; returns those there were. */
+export async function endSessions(env: Env, userId: string, ids: readonly string[]): Promise<string[]> {
+  return closed(env, userId, await deleteSessions(env.DB, userId, ids));
+}
+
+/** As `endSessions`, for every sign-in of a person. */
+export async function endAllSessions(env: Env, userId: string): Promise<string[]> {
+  return closed(env, userId, await deleteAllSessions(env.DB, userId));
+}
+
+/** A person's role while they are admitted, else null. Asks GitHub again, by their UserHub, where its answer is too old. */
+export async function admittedRole(env: Env, person: PersonRow, now: number): Promise<Role | null> {
+  if (person.id === LOCAL_USER.id) return "admin";
+  const { allowed, checked_at: checkedAt, role } = person;
+  const known = allowed === null || checkedAt === null ? null : { allowed: allowed === 1, checkedAt };
+  if (role !== null && isAdmissionCurrent(person.id, known, env, now)) return role;
+  const admission = await env.USER_HUB.getByName(person.id).admission();
+  return admission.admitted ? admission.role : null;
+}
+
+async function closed(env: Env, userId: string, ids: string[]): Promise<string[]> {
+  if (ids.length > 0) await env.USER_HUB.getByName(userId).sessionsEnded(ids);
+  return ids;
+}
+
+interface Presented {
+  row: SessionRow;
+  /** Hash of the secret that was presented: the current one or the one before. */
+  hash: string;
+}
+
+/** The session whose secret the request has; one whose secret it only had is ended on the way. */
+async function findPresented(request: Request, env: Env, now: number): Promise<Presented | null> {
+  const [, id, secret] = SESSION_COOKIE_SHAPE.exec(readCookie(request, SESSION_COOKIE) ?? "") ?? [];
+  if (id === undefined || secret === undefined) return null;
+  const row = await findSession(env.DB, id);
+  if (row === null || isExpired(row, now)) return null;
+  const hash = await sha256(secret);
+  const isKnown =
+    equalInConstantTime(hash, row.secret_hash) || equalInConstantTime(hash, row.previous_hash ?? "");
+  if (isKnown) return { row, hash };
+  await endReused(request, env, row, now);
+  return null;
+}
+
+/** Somebody has a copy, and nobody can tell who of the two is the thief. */
+async function endReused(request: Request, env: Env, row: SessionRow, now: number): Promise<void> {
+  const ended = await endSessions(env, row.user_id, [row.id]);
+  if (ended.length === 0) return;
+  const { user_id: userId, login } = row;
+  const from = placeOf(request);
+  await recordAudit(
+    env.DB,
+    { action: "session_reused", userId, login, subject: row.id, reason: null, from },
     now,
-    expiresAt: now + ABSOLUTE_MS,
-  });
-  return serializeCookie(SESSION_COOKIE, secret, ABSOLUTE_MS / 1000);
+  );
 }
 
-/** Ends a sign-in and returns the `Set-Cookie` that removes it from the browser. */
-export async function signOut(env: Pick<Env, "DB">, session: Session): Promise<string> {
-  await deleteSession(env.DB, session.id);
-  return serializeCookie(SESSION_COOKIE, "", 0);
+/**
+ * A new access cookie and a new secret. No new secret where the one before was presented: a moment after the rotation another
+ * tab of the browser has the new one; later its answer was lost, and so it is replaced after all.
+ */
+async function refresh(
+  request: Request,
+  env: Env,
+  { row, hash, session }: Presented & { session: Session },
+  now: number,
+): Promise<string[]> {
+  const access = await accessCookie(env, session, now);
+  if (hash !== row.secret_hash && now < row.rotated_at + OVERLAP_MS) return [access];
+  const secret = randomSecret();
+  const rotation = { id: row.id, from: row.secret_hash, previous: hash, to: await sha256(secret), now };
+  const isRotated = await rotateSession(env.DB, { ...rotation, ...placeOf(request) });
+  if (!isRotated) return [access];
+  return [sessionCookie({ id: row.id, secret, expiresAt: row.expires_at }, now), access];
 }
 
-async function keepAlive(db: D1Database, row: SessionRow | null, now: number): Promise<Session | null> {
-  if (row === null || row.expires_at <= now || row.last_used_at + IDLE_MS <= now) return null;
-  if (row.last_used_at + TOUCH_MS <= now) await touchSession(db, row.id, now);
-  return { id: row.id, userId: row.user_id, login: row.login, name: row.name };
+function sessionCookie(session: { id: string; secret: string; expiresAt: number }, now: number): string {
+  const maxAgeSeconds = Math.floor((session.expiresAt - now) / 1000);
+  return serializeCookie(SESSION_COOKIE, `${session.id}.${session.secret}`, maxAgeSeconds);
+}
+
+function isExpired(row: SessionRow, now: number): boolean {
+  return row.expires_at <= now || row.last_used_at + IDLE_MS <= now;
+}
+
+async function toSession(env: Env, row: SessionRow, now: number): Promise<Session | null> {
+  const role = await admittedRole(env, { ...row, id: row.user_id }, now);
+  if (role === null) return null;
+  return { id: row.id, userId: row.user_id, login: row.login, name: row.name, role };
 }

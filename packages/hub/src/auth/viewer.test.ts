@@ -1,10 +1,11 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
-import { createSession, deleteSession } from "../db/sessions.ts";
+import { admit } from "../../test/hub.ts";
+import { createSession, deleteSessions } from "../db/sessions.ts";
 import { upsertUser } from "../db/users.ts";
+import { findLiveSession } from "./session.ts";
 import {
   bindingHash,
-  isSessionAlive,
   issueViewerCode,
   readViewerCookie,
   redeemViewerCode,
@@ -19,6 +20,7 @@ const viewer = { userId: "github:1", login: "ann", sessionId: "session-1" };
 
 beforeAll(async () => {
   await upsertUser(env.DB, { id: viewer.userId, login: viewer.login, name: "Ann" }, NOW);
+  await admit(viewer.userId, "member", NOW);
   await startSession(viewer.sessionId);
 });
 
@@ -28,6 +30,8 @@ async function startSession(id: string): Promise<void> {
     secret: `secret of ${id}`,
     userId: viewer.userId,
     userAgent: "",
+    ip: null,
+    place: null,
     now: NOW,
     expiresAt: NOW + 60 * MINUTE_MS,
   });
@@ -40,8 +44,8 @@ async function issue(sessionId = viewer.sessionId): Promise<string> {
 
 test("a code is traded once, by the browser that asked, at the instance it is for", async () => {
   const code = await issue();
-  expect(await redeemViewerCode(env.DB, { code, label, nonce }, NOW)).toEqual(viewer);
-  expect(await redeemViewerCode(env.DB, { code, label, nonce }, NOW)).toBeNull();
+  expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toEqual(viewer);
+  expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toBeNull();
 });
 
 test.each([
@@ -50,13 +54,13 @@ test.each([
   ["a minute later", { label, nonce }, NOW + MINUTE_MS],
 ])("a code is worth nothing in %s, and is used up by the attempt", async (_case, place, at) => {
   const code = await issue();
-  expect(await redeemViewerCode(env.DB, { code, ...place }, at)).toBeNull();
-  expect(await redeemViewerCode(env.DB, { code, label, nonce }, NOW)).toBeNull();
+  expect(await redeemViewerCode(env, { code, ...place }, at)).toBeNull();
+  expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toBeNull();
 });
 
 test("of two who present a code at once only one gets in", async () => {
   const code = await issue();
-  const attempts = Array.from({ length: 5 }, () => redeemViewerCode(env.DB, { code, label, nonce }, NOW));
+  const attempts = Array.from({ length: 5 }, () => redeemViewerCode(env, { code, label, nonce }, NOW));
   const viewers = (await Promise.all(attempts)).filter((result) => result !== null);
   expect(viewers).toEqual([viewer]);
 });
@@ -64,8 +68,8 @@ test("of two who present a code at once only one gets in", async () => {
 test("a code of a sign-in that has ended is worth nothing", async () => {
   await startSession("session-2");
   const code = await issue("session-2");
-  await deleteSession(env.DB, "session-2");
-  expect(await redeemViewerCode(env.DB, { code, label, nonce }, NOW)).toBeNull();
+  await deleteSessions(env.DB, viewer.userId, ["session-2"]);
+  expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toBeNull();
 });
 
 test("neither codes nor nonces are stored", async () => {
@@ -102,7 +106,8 @@ test("a cookie of another instance, another key, or another hand is refused", as
 });
 
 test("the session behind a stale cookie is asked after", async () => {
-  expect(await isSessionAlive(env.DB, viewer.sessionId, viewer.userId, NOW)).toBe(true);
-  expect(await isSessionAlive(env.DB, viewer.sessionId, "github:2", NOW)).toBe(false);
-  expect(await isSessionAlive(env.DB, viewer.sessionId, viewer.userId, NOW + 61 * MINUTE_MS)).toBe(false);
+  const { sessionId, userId } = viewer;
+  expect(await findLiveSession(env, { sessionId, userId }, NOW)).toMatchObject({ id: sessionId, userId });
+  expect(await findLiveSession(env, { sessionId, userId: "github:2" }, NOW)).toBeNull();
+  expect(await findLiveSession(env, { sessionId, userId }, NOW + 61 * MINUTE_MS)).toBeNull();
 });

@@ -10,8 +10,6 @@ import { equalInConstantTime, sha256 } from "../secrets.ts";
 import { readSignedValue, signValue } from "./keys.ts";
 import { ACCESS_MS, findLiveSession, HUB_COOKIE_PREFIX } from "./session.ts";
 
-export { isSessionAlive } from "./session.ts";
-
 export const VIEWER_COOKIE = `${HUB_COOKIE_PREFIX}viewer`;
 export const NONCE_COOKIE = `${HUB_COOKIE_PREFIX}nonce`;
 
@@ -55,15 +53,15 @@ export function issueViewerCode(
 
 /** Trades a code for a viewer; null where it is used, expired, of another instance or of another browser. */
 export async function redeemViewerCode(
-  db: D1Database,
+  env: Env,
   attempt: { code: string; label: string; nonce: string },
   now: number = Date.now(),
 ): Promise<Viewer | null> {
-  const grant = await consumeOneTimeCode(db, { text: attempt.code, purpose: "viewer" }, now);
+  const grant = await consumeOneTimeCode(env.DB, { text: attempt.code, purpose: "viewer" }, now);
   if (grant === null || grant.session_id === null || grant.binding_hash === null) return null;
   if (grant.subject !== attempt.label) return null;
   if (!equalInConstantTime(grant.binding_hash, await bindingHash(attempt.nonce))) return null;
-  const session = await findLiveSession(db, { sessionId: grant.session_id, userId: grant.user_id }, now);
+  const session = await findLiveSession(env, { sessionId: grant.session_id, userId: grant.user_id }, now);
   return session === null ? null : { userId: session.userId, login: session.login, sessionId: session.id };
 }
 
@@ -78,7 +76,7 @@ export async function signViewerCookie(
 
 /**
  * Reads a viewer cookie presented at `label`; null where it is forged, of another label or from the future. Where it
- * is not `fresh` the caller asks `isSessionAlive` and issues a new one.
+ * is not `fresh` the caller asks `findLiveSession` and issues a new one.
  */
 export async function readViewerCookie(
   env: Pick<Env, "HUB_SECRET">,

@@ -1,3 +1,5 @@
+import type { Role } from "../auth/policy.ts";
+
 /** Adds a person, or brings the login and name of a known one up to date. `id` is `local` or `github:<numeric id>`. */
 export async function upsertUser(
   db: D1Database,
@@ -11,4 +13,26 @@ export async function upsertUser(
     )
     .bind(user.id, user.login, user.name, now)
     .run();
+}
+
+/** A person with what is known of their admission: null where GitHub was never asked. */
+export interface PersonRow {
+  id: string;
+  login: string;
+  name: string;
+  /** 1 or 0. */
+  allowed: number | null;
+  /** When GitHub last answered, milliseconds since the epoch. */
+  checked_at: number | null;
+  role: Role | null;
+}
+
+export function findPerson(db: D1Database, id: string): Promise<PersonRow | null> {
+  return db
+    .prepare(
+      `SELECT u.id, u.login, u.name, a.allowed, a.checked_at, a.role
+       FROM users u LEFT JOIN admissions a ON a.user_id = u.id WHERE u.id = ?`,
+    )
+    .bind(id)
+    .first<PersonRow>();
 }

@@ -19,7 +19,7 @@ clientPages.get(routes.client(":id"), async (c) => {
   const now = Date.now();
   const word = STATE_WORDS[cardState(instance).state];
   return c.html(
-    <Layout title={`${title} · Orchestrator`} login={c.get("session").login} now={now}>
+    <Layout title={`${title} · Orchestrator`} session={c.get("session")} now={now}>
       <main class="page">
         <p class="crumbs">
           <a href={routes.dashboard}>Instances</a>

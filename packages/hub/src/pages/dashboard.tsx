@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import type { Session } from "../auth/session.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
@@ -19,7 +20,7 @@ dashboardPages.get(routes.dashboard, async (c) => {
   if (instances === "signed_out") throw new HubError("sign_in_required");
   return c.html(
     <Dashboard
-      login={session.login}
+      session={session}
       instances={instances.toSorted(byOrder)}
       view={{ now: Date.now(), origins: c.env }}
       env={c.env}
@@ -36,18 +37,18 @@ dashboardPages.get(routes.dashboardSocket, (c) => {
 });
 
 interface DashboardProps {
-  login: string;
+  session: Session;
   instances: Instance[];
   view: View;
   env: Env;
 }
 
-function Dashboard({ login, instances, view, env }: DashboardProps) {
+function Dashboard({ session, instances, view, env }: DashboardProps) {
   const header = <CountBadges instances={instances} />;
   return (
     <Layout
       title={tabTitle(countInstances(instances))}
-      login={login}
+      session={session}
       current="dashboard"
       header={header}
       now={view.now}

@@ -35,15 +35,15 @@ signInPages.get(routes.localSignIn, async (c) => {
     throw new HubError("code_expired");
   }
   await upsertUser(c.env.DB, LOCAL_USER);
-  c.header("set-cookie", await signIn(request, c.env, LOCAL_USER.id), { append: true });
-  c.header("set-cookie", serializeCookie(NEXT_COOKIE, "", 0), { append: true });
+  const cookies = await signIn(request, c.env, LOCAL_USER.id);
+  for (const cookie of [...cookies, serializeCookie(NEXT_COOKIE, "", 0)])
+    c.header("set-cookie", cookie, { append: true });
   return c.redirect(rememberedPath(request) ?? routes.dashboard);
 });
 
 signInPages.post(routes.signOut, async (c) => {
-  const session = c.get("session");
-  c.header("set-cookie", await signOut(c.env, session));
-  await c.env.USER_HUB.getByName(session.userId).sessionsEnded([session.id]);
+  for (const cookie of await signOut(c.env, c.get("session")))
+    c.header("set-cookie", cookie, { append: true });
   return c.redirect(routes.signIn, 303);
 });
 

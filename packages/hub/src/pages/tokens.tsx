@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import type { Session } from "../auth/session.ts";
 import type { TokenRow } from "../db/tokens.ts";
 import type { HubContext } from "../hono.ts";
 import { routes } from "../routes.ts";
@@ -12,7 +13,7 @@ export const tokenPages = new Hono<HubContext>();
 tokenPages.get(routes.tokens, async (c) => {
   const session = c.get("session");
   const tokens = await tokensOf(c.env, session.userId);
-  return c.html(<TokensPage login={session.login} tokens={tokens} now={Date.now()} />);
+  return c.html(<TokensPage session={session} tokens={tokens} now={Date.now()} />);
 });
 
 tokenPages.post(routes.newToken, async (c) => {
@@ -22,7 +23,7 @@ tokenPages.post(routes.newToken, async (c) => {
   if (c.req.header("hx-request") === "true") return c.html(command);
   const tokens = await tokensOf(c.env, session.userId);
   return c.html(
-    <TokensPage login={session.login} tokens={tokens} now={Date.now()}>
+    <TokensPage session={session} tokens={tokens} now={Date.now()}>
       {command}
     </TokensPage>,
   );
@@ -34,15 +35,15 @@ tokenPages.post(routes.revokeToken(":id"), async (c) => {
 });
 
 interface TokensPageProps {
-  login: string;
+  session: Session;
   tokens: TokenRow[];
   now: number;
   children?: unknown;
 }
 
-function TokensPage({ login, tokens, now, children }: TokensPageProps) {
+function TokensPage({ session, tokens, now, children }: TokensPageProps) {
   return (
-    <Layout title="Tokens · Orchestrator" login={login} current="tokens" now={now}>
+    <Layout title="Tokens · Orchestrator" session={session} current="tokens" now={now}>
       <main class="page">
         <h1>Tokens</h1>
         <p>

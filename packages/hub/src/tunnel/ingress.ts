@@ -5,7 +5,6 @@
  */
 import {
   bindingHash,
-  isSessionAlive,
   NONCE_COOKIE,
   readViewerCookie,
   redeemViewerCode,
@@ -13,6 +12,7 @@ import {
   VIEWER_COOKIE,
   type Viewer,
 } from "../auth/viewer.ts";
+import { findLiveSession } from "../auth/session.ts";
 import { parseLocalPath } from "../auth/next-path.ts";
 import { readCookie, serializeCookie } from "../auth/cookies.ts";
 import type { Env } from "../env.ts";
@@ -66,7 +66,7 @@ async function findViewer({
   const found = cookie === undefined ? null : await readViewerCookie(env, label, cookie);
   if (!found || found.fresh) return found;
   const { sessionId, userId } = found.viewer;
-  return (await isSessionAlive(env.DB, sessionId, userId)) ? found : null;
+  return (await findLiveSession(env, { sessionId, userId })) ? found : null;
 }
 
 /**
@@ -88,7 +88,7 @@ async function enter(visit: Visit): Promise<Response> {
   const code = url.searchParams.get("code") ?? "";
   const nonce = readCookie(request, NONCE_COOKIE);
   const next = parseLocalPath(url.searchParams.get("next")) ?? "/";
-  const viewer = nonce === undefined ? null : await redeemViewerCode(env.DB, { code, label, nonce });
+  const viewer = nonce === undefined ? null : await redeemViewerCode(env, { code, label, nonce });
   // Another tab of this browser was faster and has let it in already.
   if (!viewer && (await findViewer(visit))) return redirect(next, []);
   // Or replaced the nonce, because both came before there was one; now there is, so a second code will do.

@@ -4,10 +4,10 @@ import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { issueInstanceToken } from "../auth/token.ts";
 import { signViewerCookie, VIEWER_COOKIE } from "../auth/viewer.ts";
-import { createSession, deleteSession } from "../db/sessions.ts";
+import { createSession, deleteSessions } from "../db/sessions.ts";
 import { upsertUser } from "../db/users.ts";
 import { instanceLabel } from "../origins.ts";
-import { instanceOf, instancesOf } from "../../test/hub.ts";
+import { admit, instanceOf, instancesOf } from "../../test/hub.ts";
 import { connectFake, dial, registerMessage } from "../../test/fake-connector.ts";
 import { encodeControl } from "@ai-orchestrator/protocol";
 import { attach, attachmentOf, SocketTag } from "./attachments.ts";
@@ -18,6 +18,7 @@ let tokenId: string;
 
 beforeAll(async () => {
   await upsertUser(env.DB, { id: OWNER, login: "ann", name: "Ann" }, Date.now());
+  await admit(OWNER);
   await upsertUser(env.DB, { id: "github:2", login: "bob", name: "Bob" }, Date.now());
   ({
     text: token,
@@ -278,6 +279,8 @@ describe("looking", () => {
       secret: "s",
       userId: OWNER,
       userAgent: "",
+      ip: null,
+      place: null,
       now,
       expiresAt: now + 3_600_000,
     };
@@ -286,7 +289,7 @@ describe("looking", () => {
     const renewed = await view("stale", "/", { sessionId: "alive", issuedAt });
     expect(renewed.headers.get("set-cookie")).toMatch(/^__Host-orchestrator-viewer=/);
     expect(await renewed.text()).toBe(text);
-    await deleteSession(env.DB, "alive");
+    await deleteSessions(env.DB, OWNER, ["alive"]);
     expect((await view("stale", "/", { sessionId: "alive", issuedAt })).status).toBe(401);
     const fresh = await view("stale", "/", { sessionId: "alive" });
     expect(fresh.headers.get("set-cookie")).toBeNull();

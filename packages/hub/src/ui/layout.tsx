@@ -1,6 +1,7 @@
 import { html } from "hono/html";
 import type { Child } from "hono/jsx";
 import { assetPath } from "../assets.ts";
+import type { Session } from "../auth/session.ts";
 import { routes } from "../routes.ts";
 import { GlyphSprite } from "./glyph.tsx";
 
@@ -16,9 +17,9 @@ const HTMX_CONFIG = JSON.stringify({
 interface LayoutProps {
   title: string;
   /** Who is signed in; without one the page has no navigation. */
-  login?: string;
+  session?: Pick<Session, "login" | "role">;
   /** Which entry of the navigation the page is. */
-  current?: "dashboard" | "tokens";
+  current?: "dashboard" | "tokens" | "sessions" | "access";
   /** Beside the name, in the header. */
   header?: Child;
   now?: number;
@@ -26,7 +27,7 @@ interface LayoutProps {
 }
 
 /** Every page of the hub. */
-export function Layout({ title, login, current, header, now, children }: LayoutProps) {
+export function Layout({ title, session, current, header, now, children }: LayoutProps) {
   const page = (
     <html lang="en">
       <head>
@@ -45,7 +46,7 @@ export function Layout({ title, login, current, header, now, children }: LayoutP
             Orchestrator
           </a>
           {header}
-          {login !== undefined && <Navigation login={login} current={current} />}
+          {session !== undefined && <Navigation session={session} current={current} />}
         </header>
         {children}
         <Scripts />
@@ -70,7 +71,12 @@ function Scripts() {
   );
 }
 
-function Navigation({ login, current }: { login: string; current: LayoutProps["current"] }) {
+interface NavigationProps {
+  session: Pick<Session, "login" | "role">;
+  current: LayoutProps["current"];
+}
+
+function Navigation({ session, current }: NavigationProps) {
   const mark = (page: LayoutProps["current"]) => (page === current ? ("page" as const) : undefined);
   return (
     <nav class="nav" aria-label="Pages">
@@ -80,8 +86,16 @@ function Navigation({ login, current }: { login: string; current: LayoutProps["c
       <a href={routes.tokens} aria-current={mark("tokens")}>
         Tokens
       </a>
+      {session.role === "admin" && (
+        <a href={routes.access} aria-current={mark("access")}>
+          Access
+        </a>
+      )}
+      <a href={routes.sessions} aria-current={mark("sessions")}>
+        Sessions
+      </a>
       <form method="post" action={routes.signOut}>
-        <button class="plain" type="submit" title={`Signed in as ${login}`}>
+        <button class="plain" type="submit" title={`Signed in as ${session.login}`}>
           Sign out
         </button>
       </form>

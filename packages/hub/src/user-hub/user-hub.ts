@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { isSessionAlive } from "../auth/session.ts";
+import { findLiveSession } from "../auth/session.ts";
 import type { Memberships } from "../auth/policy.ts";
 import type {
   Admission,
@@ -129,7 +129,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
 
   override async webSocketMessage(page: WebSocket, message: string | ArrayBuffer): Promise<void> {
     if (message !== LOOK) return;
-    if (await isSessionAlive(this.env.DB, pageSession(page), this.#owner)) this.#look();
+    const signIn = { sessionId: pageSession(page), userId: this.#owner };
+    if (await findLiveSession(this.env, signIn)) this.#look();
     else closePage(page);
   }
 
