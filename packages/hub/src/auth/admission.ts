@@ -6,7 +6,8 @@ import type { Env } from "../env.ts";
 import { LOCAL_USER } from "./local.ts";
 import { decide, type AllowedEntity, type Memberships, type Refusal, type Role } from "./policy.ts";
 
-type AdmissionSettings = Pick<Env, "MEMBERSHIP_MAX_AGE_SECONDS" | "MEMBERSHIP_GRACE_SECONDS">;
+/** How long GitHub's answers count. */
+export type AdmissionSettings = Pick<Env, "MEMBERSHIP_MAX_AGE_SECONDS" | "MEMBERSHIP_GRACE_SECONDS">;
 
 const DAY_SECONDS = 86_400;
 const LIMITS = {

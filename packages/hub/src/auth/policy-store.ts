@@ -1,5 +1,6 @@
 import { listAllowedEntities } from "../db/allowed-entities.ts";
 import type { Env } from "../env.ts";
+import { admissionProblems, type AdmissionSettings } from "./admission.ts";
 import { parsePolicySettings, type PolicySettings } from "./policy-settings.ts";
 import type { AllowedEntity } from "./policy.ts";
 
@@ -14,8 +15,9 @@ export interface Policy {
 const logged = new Set<string>();
 
 /** Who may use this hub, now. */
-export async function loadPolicy(env: Pick<Env, "DB"> & PolicySettings): Promise<Policy> {
-  const { entities, problems } = parsePolicySettings(env);
+export async function loadPolicy(env: Pick<Env, "DB"> & PolicySettings & AdmissionSettings): Promise<Policy> {
+  const { entities, problems: unreadable } = parsePolicySettings(env);
+  const problems = [...unreadable, ...admissionProblems(env)];
   for (const problem of problems) logOnce(problem);
   const rows = await listAllowedEntities(env.DB);
   const added = rows.map(({ kind, github_id, name, role }): AllowedEntity => {

@@ -39,9 +39,12 @@ export async function forAdmitted(
     const concerned = page.filter(isConcerned);
     for (let first = 0; first < concerned.length; first += AT_ONCE) {
       const some = concerned.slice(first, first + AT_ONCE);
-      const outcomes = await Promise.allSettled(some.map(({ userId }) => act(env.USER_HUB.getByName(userId))));
+      const outcomes = await Promise.allSettled(
+        some.map(({ userId }) => act(env.USER_HUB.getByName(userId))),
+      );
       for (const outcome of outcomes) if (outcome.status === "rejected") failures.push(outcome.reason);
     }
   } while (page.length === PAGE);
-  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} people could not be asked after.`);
+  if (failures.length > 0)
+    throw new AggregateError(failures, `${failures.length} people could not be asked after.`);
 }
