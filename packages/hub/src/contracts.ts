@@ -1,6 +1,6 @@
 /** What the two objects promise each other and the pages: shapes that cross a Durable Object's RPC boundary. */
 import type { ClaudeSession, ConnectionErrorCode, InstanceMetadata, Status } from "@ai-orchestrator/protocol";
-import type { Memberships, Refusal, Role } from "./auth/policy.ts";
+import type { EntityKind, Memberships, Refusal, Role } from "./auth/policy.ts";
 import type { Instance } from "./instance.ts";
 
 /** Told to the owner's UserHub by a Tunnel whose connector has just registered. */
@@ -58,6 +58,15 @@ export type MembershipLoss =
   /** The person withdrew the App's authorization: their grant is worth nothing. */
   | { lost: "authorization" };
 
+/**
+ * What GitHub says of a name, asked as the person whose UserHub asks. `nobody`: it knows none or does not show them.
+ * `sso_required`, `not_installed`: it does not tell this person. `away`: it did not answer. `not_asked`: the hub does not sign in with
+ * GitHub, or has no grant of this person's for what needs one.
+ */
+export type GitHubLookup =
+  | { found: true; id: number; name: string }
+  | { found: false; why: "nobody" | "sso_required" | "not_installed" | "away" | "not_asked" };
+
 /** RPC of `UserHub`, named by the user's id. */
 export interface UserHubRpc {
   instanceConnected(instance: InstanceConnected): Promise<void>;
@@ -82,6 +91,8 @@ export interface UserHubRpc {
   admission(): Promise<Admission>;
   /** Takes what a webhook says into account; as `admission`. */
   membershipLost(loss: MembershipLoss): Promise<Admission>;
+  /** Asks GitHub what id a name has: a login, or `<organisation>/<slug>` for a team. */
+  lookUp(kind: EntityKind, name: string): Promise<GitHubLookup>;
 }
 
 /** RPC of `Tunnel`, named by the instance's label. `owner` is a user's id; another owner's call is refused. */

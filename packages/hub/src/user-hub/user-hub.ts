@@ -1,9 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { findLiveSession } from "../auth/session.ts";
-import type { Memberships } from "../auth/policy.ts";
+import type { EntityKind, Memberships } from "../auth/policy.ts";
 import type {
   Admission,
   GitHubGrant,
+  GitHubLookup,
   GoneReason,
   InstanceConnected,
   MembershipLoss,
@@ -99,6 +100,10 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
 
   async membershipLost(_loss: MembershipLoss): Promise<Admission> {
     return this.admission();
+  }
+
+  async lookUp(_kind: EntityKind, _name: string): Promise<GitHubLookup> {
+    return { found: false, why: "not_asked" };
   }
 
   /** Forgets an instance that is not connected; false where it is connected or unknown. */
