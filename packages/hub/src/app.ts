@@ -1,12 +1,11 @@
 /**
- * The hub's own pages and API. What every request passes, in order: headers for the answer, the origin rule for what
- * changes state, sign-in for all but the few public paths, a size limit, then its handler.
+ * The hub's own pages and API. What every request passes, in order: headers and cookies for the answer, the authorizer
+ * with its rule, a size limit, then its handler.
  */
 import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { routePath } from "hono/route";
-import { changesState, comesFromHub } from "./auth/origin.ts";
-import { currentSession } from "./auth/session.ts";
+import { authorize, issueCookies } from "./auth/authorizer.ts";
 import { errorResponse, HubError } from "./errors.ts";
 import type { HubContext } from "./hono.ts";
 import { apiTokens } from "./pages/api-tokens.ts";
@@ -19,9 +18,6 @@ import { tokenPages } from "./pages/tokens.tsx";
 import { instanceRoutes, routes } from "./routes.ts";
 import { securityHeaders } from "./security-headers.ts";
 
-/** Open to everyone; whatever is not listed needs a sign-in, pages that do not exist included. */
-const PUBLIC_PATHS: ReadonlySet<string> = new Set([routes.health, routes.signIn, routes.localSignIn]);
-
 const MAX_BODY_BYTES = 64 * 1024;
 
 const secureAnswer: MiddlewareHandler<HubContext> = async (c, next) => {
@@ -31,40 +27,12 @@ const secureAnswer: MiddlewareHandler<HubContext> = async (c, next) => {
   if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
 };
 
-const refuseForeignOrigin: MiddlewareHandler<HubContext> = async (c, next) => {
-  if (changesState(c.req.raw) && !comesFromHub(c.req.raw, c.env)) throw new HubError("origin_refused");
-  await next();
-};
-
-const requireSignIn: MiddlewareHandler<HubContext> = async (c, next) => {
-  if (PUBLIC_PATHS.has(c.req.path)) return next();
-  const session = await currentSession(c.req.raw, c.env);
-  if (session !== null) {
-    c.set("session", session);
-    return next();
-  }
-  if (!isNavigation(c.req.raw)) throw new HubError("sign_in_required");
-  const { pathname, search } = new URL(c.req.url);
-  const query = pathname === routes.home ? "" : `?next=${encodeURIComponent(`${pathname}${search}`)}`;
-  return c.redirect(`${routes.signIn}${query}`);
-};
-
-function isNavigation(request: Request): boolean {
-  const accepts = request.headers.get("accept") ?? "";
-  return (
-    request.method === "GET" && accepts.includes("text/html") && request.headers.get("hx-request") === null
-  );
-}
-
 export const app = new Hono<HubContext>();
 
-app.use(secureAnswer);
-// Versioned files are the same for everyone and ask for nobody's name.
-app.get(`${instanceRoutes.assets}*`, async (c) => staticFile(await c.env.ASSETS.fetch(c.req.raw)));
-app.use(refuseForeignOrigin);
-app.use(requireSignIn);
+app.use(secureAnswer, issueCookies, authorize);
 app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => errorResponse("too_large", c.req.raw) }));
 
+app.get(`${instanceRoutes.assets}*`, async (c) => staticFile(await c.env.ASSETS.fetch(c.req.raw)));
 app.get(routes.home, (c) => c.redirect(routes.dashboard));
 for (const pages of [dashboardPages, clientPages, tokenPages, apiTokens, signInPages, openPage, healthPage]) {
   app.route("/", pages);

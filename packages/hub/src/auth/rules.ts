@@ -46,7 +46,7 @@ const hub = { host: "hub", protocol: "http" } as const;
 const instance = { host: "instance", who: "viewer", own: true } as const;
 
 export const RULES: readonly Rule[] = [
-  { ...hub, path: routes.home, method: "GET", who: "signed-in", proof: "cookie" },
+  { ...hub, path: routes.home, method: "GET", who: "signed-in" },
   { ...hub, path: routes.health, method: "GET", who: "anyone" },
   { ...hub, path: `${instanceRoutes.assets}*`, method: "GET", who: "anyone" },
 
@@ -60,7 +60,7 @@ export const RULES: readonly Rule[] = [
     proof: "database",
     own: true,
   },
-  { ...hub, path: routes.clients, method: "GET", who: "signed-in", proof: "cookie" },
+  { ...hub, path: routes.clients, method: "GET", who: "signed-in" },
   { ...hub, path: routes.client(":id"), method: "GET", who: "signed-in", proof: "cookie", own: true },
   { ...hub, path: routes.clientDetails(":id"), method: "GET", who: "signed-in", proof: "cookie", own: true },
   { ...hub, path: routes.forgetClient(":id"), method: "POST", who: "signed-in", own: true },

@@ -15,12 +15,12 @@ import {
   touchSession,
   type SessionRow,
 } from "../db/sessions.ts";
-import { findPerson, type PersonRow } from "../db/users.ts";
+import { findPerson, type AdmissionColumns } from "../db/users.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 import { equalInConstantTime, randomSecret, sha256 } from "../secrets.ts";
 import { ACCESS_COOKIE, ACCESS_MS, accessCookie, readAccessCookie, type Session } from "./access-cookie.ts";
-import { isAdmissionCurrent } from "./admission.ts";
+import { isAdmissionCurrent, type KnownAdmission } from "./admission.ts";
 import { HUB_COOKIE_PREFIX, readCookie, serializeCookie } from "./cookies.ts";
 import { LOCAL_USER } from "./local.ts";
 import type { Role } from "./policy.ts";
@@ -101,7 +101,7 @@ export async function signIn(
   now: number = Date.now(),
 ): Promise<string[]> {
   const person = await findPerson(env.DB, userId);
-  const role = person === null ? null : await admittedRole(env, person, now);
+  const role = person === null ? null : await admittedRole(env, userId, knownAdmission(person), now);
   if (person === null || role === null) throw new HubError("not_admitted");
   const former = await findPresented(request, env, now);
   if (former !== null) await endSessions(env, former.row.user_id, [former.row.id]);
@@ -130,14 +130,27 @@ export async function endAllSessions(env: Env, userId: string): Promise<string[]
   return closed(env, userId, await deleteAllSessions(env.DB, userId));
 }
 
-/** A person's role while they are admitted, else null. Asks GitHub again, by their UserHub, where its answer is too old. */
-export async function admittedRole(env: Env, person: PersonRow, now: number): Promise<Role | null> {
-  if (person.id === LOCAL_USER.id) return "admin";
-  const { allowed, checked_at: checkedAt, role } = person;
-  const known = allowed === null || checkedAt === null ? null : { allowed: allowed === 1, checkedAt };
-  if (role !== null && isAdmissionCurrent(person.id, known, env, now)) return role;
-  const admission = await env.USER_HUB.getByName(person.id).admission();
+/**
+ * A person's role while they are admitted, else null; asks GitHub again, by their UserHub, where what is known is too old.
+ * `known`: what D1 remembers, null where GitHub was never asked.
+ */
+export async function admittedRole(
+  env: Env,
+  userId: string,
+  known: (KnownAdmission & { role: Role }) | null,
+  now: number,
+): Promise<Role | null> {
+  if (userId === LOCAL_USER.id) return "admin";
+  if (known !== null && isAdmissionCurrent(userId, known, env, now)) return known.role;
+  const admission = await env.USER_HUB.getByName(userId).admission();
   return admission.admitted ? admission.role : null;
+}
+
+function knownAdmission(row: AdmissionColumns): (KnownAdmission & { role: Role }) | null {
+  const { allowed, checked_at: checkedAt, role } = row;
+  return allowed === null || checkedAt === null || role === null
+    ? null
+    : { allowed: allowed === 1, checkedAt, role };
 }
 
 async function closed(env: Env, userId: string, ids: string[]): Promise<string[]> {
@@ -207,7 +220,7 @@ function isExpired(row: SessionRow, now: number): boolean {
 }
 
 async function toSession(env: Env, row: SessionRow, now: number): Promise<Session | null> {
-  const role = await admittedRole(env, { ...row, id: row.user_id }, now);
+  const role = await admittedRole(env, row.user_id, knownAdmission(row), now);
   if (role === null) return null;
   return { id: row.id, userId: row.user_id, login: row.login, name: row.name, role };
 }

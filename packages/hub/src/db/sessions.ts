@@ -1,8 +1,8 @@
-import type { Role } from "../auth/policy.ts";
 import { sha256 } from "../secrets.ts";
+import type { AdmissionColumns } from "./users.ts";
 
 /** A sign-in joined with its person and their admission; times are milliseconds since the epoch. */
-export interface SessionRow {
+export interface SessionRow extends AdmissionColumns {
   id: string;
   user_id: string;
   login: string;
@@ -14,10 +14,6 @@ export interface SessionRow {
   last_used_at: number;
   /** The absolute end. */
   expires_at: number;
-  /** 1, 0, or null where GitHub was never asked about the person; so are the next two. */
-  allowed: number | null;
-  checked_at: number | null;
-  role: Role | null;
 }
 
 /** What a person sees of a sign-in of theirs. */

@@ -15,16 +15,19 @@ export async function upsertUser(
     .run();
 }
 
-/** A person with what is known of their admission: null where GitHub was never asked. */
-export interface PersonRow {
-  id: string;
-  login: string;
-  name: string;
+/** What D1 remembers of a person's admission, beside what it is joined with: null where GitHub was never asked. */
+export interface AdmissionColumns {
   /** 1 or 0. */
   allowed: number | null;
   /** When GitHub last answered, milliseconds since the epoch. */
   checked_at: number | null;
   role: Role | null;
+}
+
+interface PersonRow extends AdmissionColumns {
+  id: string;
+  login: string;
+  name: string;
 }
 
 export function findPerson(db: D1Database, id: string): Promise<PersonRow | null> {
