@@ -14,6 +14,7 @@ import {
 import type { GoneReason } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { closeQuietly } from "./close-socket.ts";
+import { countDial, tooManyDials } from "./dial-limit.ts";
 import { instanceOrigin } from "../origins.ts";
 import {
   attach,
@@ -73,7 +74,7 @@ export class ConnectorSockets {
     return this.#state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? attachment.connectedAt;
   }
 
-  /** Accepts a connector that the Worker has authenticated; it must register in time. */
+  /** Accepts a connector that the Worker has authenticated, unless it dials too often; it must register in time. */
   accept(identity: ConnectorIdentity): Response {
     const owner = this.owner();
     if (owner !== undefined && owner !== identity.owner) return new Response(null, { status: 404 });
@@ -81,6 +82,8 @@ export class ConnectorSockets {
       this.#state.storage.kv.put("owner", identity.owner);
       this.#state.storage.kv.put("clientId", identity.clientId);
     }
+    const counted = countDial(this.#state.storage, Date.now());
+    if (!counted.allowed) return tooManyDials(counted.retryAfterSeconds);
     this.#dropOldestRegistering();
     const { 0: connectorEnd, 1: socket } = new WebSocketPair();
     this.#state.acceptWebSocket(socket, [SocketTag.connector]);
