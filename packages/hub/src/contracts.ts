@@ -54,8 +54,8 @@ export type Admission =
 
 /** What GitHub's webhooks tell of one person, applied to what is known of them before GitHub is asked again. */
 export type MembershipLoss =
-  | { lost: "organization" | "team"; id: number }
-  /** The person withdrew the App's authorization: their grant is worth nothing. */
+  | Loss
+  /** The person withdrew the App's authorization: their grant is worth nothing, and they must sign in again. */
   | { lost: "authorization" };
 
 /**
@@ -82,8 +82,11 @@ export interface UserHubRpc {
   /** Closes what these sign-ins have open, here and at every instance, and refuses their cookies while these are fresh. */
   sessionsEnded(sessionIds: string[]): Promise<void>;
 
-  /** Keeps what is needed to ask GitHub about this person later, and what it said just now. */
-  signedIn(grant: GitHubGrant, memberships: Memberships): Promise<void>;
+  /**
+   * Keeps what is needed to ask GitHub about this person later, and what it said just now; the person must be in D1. Answers
+   * as `admission`: a webhook may know better than GitHub's API.
+   */
+  signedIn(grant: GitHubGrant, memberships: Memberships): Promise<Admission>;
   /**
    * Whether this person may use the hub: asks GitHub where its last answer is too old, one call at a time. Who may not
    * loses their sign-ins and everything that is open, instances included, before this answers.
@@ -91,6 +94,8 @@ export interface UserHubRpc {
   admission(): Promise<Admission>;
   /** Takes what a webhook says into account; as `admission`. */
   membershipLost(loss: MembershipLoss): Promise<Admission>;
+  /** As `admission`, but asks GitHub however young its last answer is, at most once a minute. */
+  membershipDoubted(): Promise<Admission>;
   /** Asks GitHub what id a name has: a login, or `<organisation>/<slug>` for a team. */
   lookUp(kind: EntityKind, name: string): Promise<GitHubLookup>;
 }
@@ -98,6 +103,8 @@ export interface UserHubRpc {
 /** RPC of `Tunnel`, named by the instance's label. `owner` is a user's id; another owner's call is refused. */
 export interface TunnelRpc {
   presence(owner: string): Promise<Presence>;
+  /** Whether the instance can be looked at, for a sign-in that waits for it. */
+  isReady(owner: string, sessionId: string): Promise<boolean | SignedOut>;
   /** Tells the connector to leave and closes its socket and everything proxied through it. */
   disconnect(owner: string, reason: ConnectionErrorCode, message: string): Promise<void>;
   /** As `disconnect`, but only what was made with this token. */

@@ -48,3 +48,32 @@ export async function deleteAllowedEntity(db: D1Database, kind: EntityKind, id: 
     .run();
   return meta.changes > 0;
 }
+
+/** Gives an organisation another name, and its teams with it where the former name is known. */
+export async function renameAllowedOrganization(
+  db: D1Database,
+  { id, login, former }: { id: number; login: string; former: string | undefined },
+): Promise<void> {
+  const organization = db
+    .prepare("UPDATE allowed_entities SET name = ? WHERE kind = 'organization' AND github_id = ?")
+    .bind(login, id);
+  const prefix = `${(former ?? "").toLowerCase()}/`;
+  const teams = db
+    .prepare(
+      `UPDATE allowed_entities SET name = ?1 || substr(name, length(?2))
+       WHERE kind = 'team' AND lower(substr(name, 1, length(?2))) = ?2`,
+    )
+    .bind(login, prefix);
+  await db.batch(former === undefined ? [organization] : [organization, teams]);
+}
+
+/** Gives a team another name, `<organisation>/<slug>`. */
+export async function renameAllowedTeam(
+  db: D1Database,
+  { id, name }: { id: number; name: string },
+): Promise<void> {
+  await db
+    .prepare("UPDATE allowed_entities SET name = ? WHERE kind = 'team' AND github_id = ?")
+    .bind(name, id)
+    .run();
+}

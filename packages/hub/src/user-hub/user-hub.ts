@@ -92,13 +92,19 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     );
   }
 
-  async signedIn(_grant: GitHubGrant, _memberships: Memberships): Promise<void> {}
+  async signedIn(_grant: GitHubGrant, _memberships: Memberships): Promise<Admission> {
+    return this.admission();
+  }
 
   async admission(): Promise<Admission> {
     return { admitted: true, role: "admin" };
   }
 
   async membershipLost(_loss: MembershipLoss): Promise<Admission> {
+    return this.admission();
+  }
+
+  async membershipDoubted(): Promise<Admission> {
     return this.admission();
   }
 
