@@ -1,5 +1,6 @@
 /** What the two objects promise each other and the pages: shapes that cross a Durable Object's RPC boundary. */
 import type { ClaudeSession, ConnectionErrorCode, InstanceMetadata, Status } from "@ai-orchestrator/protocol";
+import type { Loss } from "./auth/membership-loss.ts";
 import type { EntityKind, Memberships, Refusal, Role } from "./auth/policy.ts";
 import type { Instance } from "./instance.ts";
 
