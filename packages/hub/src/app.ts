@@ -8,7 +8,10 @@ import { routePath } from "hono/route";
 import { authorize, issueCookies } from "./auth/authorizer.ts";
 import { errorResponse, HubError } from "./errors.ts";
 import type { HubContext } from "./hono.ts";
+import { accessPages } from "./pages/access.tsx";
+import { apiAccess } from "./pages/api-access.ts";
 import { apiTokens } from "./pages/api-tokens.ts";
+import { auditPages } from "./pages/audit.tsx";
 import { clientPages } from "./pages/clients.tsx";
 import { dashboardPages } from "./pages/dashboard.tsx";
 import { healthPage } from "./pages/health.ts";
@@ -34,7 +37,18 @@ app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => errorResponse("too_
 
 app.get(`${instanceRoutes.assets}*`, async (c) => staticFile(await c.env.ASSETS.fetch(c.req.raw)));
 app.get(routes.home, (c) => c.redirect(routes.dashboard));
-for (const pages of [dashboardPages, clientPages, tokenPages, apiTokens, signInPages, openPage, healthPage]) {
+for (const pages of [
+  dashboardPages,
+  clientPages,
+  tokenPages,
+  apiTokens,
+  accessPages,
+  auditPages,
+  apiAccess,
+  signInPages,
+  openPage,
+  healthPage,
+]) {
   app.route("/", pages);
 }
 

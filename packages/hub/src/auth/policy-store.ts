@@ -7,7 +7,7 @@ import type { AllowedEntity } from "./policy.ts";
 export interface Policy {
   /** What the settings allow and what administrators added; one entity may stand in both. */
   entities: AllowedEntity[];
-  /** A sentence for each part of the settings that cannot be read. */
+  /** A sentence for each part of the settings about access that cannot be read. */
   problems: string[];
 }
 

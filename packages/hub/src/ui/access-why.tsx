@@ -1,0 +1,103 @@
+import type { PersonAnswer, WhyAnswer } from "../pages/access-why.ts";
+import { routes } from "../routes.ts";
+import { answerWords, ROLE_WORDS, standingWords, strangerWords } from "./access-words.ts";
+import { EntityKindAndId } from "./access.tsx";
+import { Since } from "./time.tsx";
+
+/** Asks about a person. */
+export function WhyForm({ user }: { user?: string }) {
+  return (
+    <form class="inline-form" id="why-form" method="get" action={routes.whyAccess}>
+      <label for="why-user">Login at GitHub</label>
+      <input
+        id="why-user"
+        name="user"
+        required
+        maxlength={120}
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        placeholder="octocat"
+        value={user}
+      />
+      <button class="button" type="submit">
+        Ask
+      </button>
+    </form>
+  );
+}
+
+/** Why somebody can or cannot get in. */
+export function Why({ answer, now }: { answer: WhyAnswer; now: number }) {
+  const { user, people } = answer;
+  if (people.length > 0)
+    return (
+      <>
+        {people.map((person) => (
+          <PersonWhy person={person} now={now} />
+        ))}
+      </>
+    );
+  return (
+    <section class="why" data-answer="stranger">
+      <p class="why-answer">
+        Nobody called <bdi>{user}</bdi> has tried to sign in here.
+      </p>
+      <p>{strangerWords(answer)}</p>
+    </section>
+  );
+}
+
+function PersonWhy({ person, now }: { person: PersonAnswer; now: number }) {
+  const { userId, standings, checkedAt, triedAt, decision, isDue } = person;
+  const isIn = decision === "local" || (decision !== "never_asked" && decision.allowed);
+  return (
+    <section class="why" data-answer={isIn ? "in" : "out"}>
+      <p class="why-answer">{answerWords(person)}</p>
+      <p class="hint">
+        {userId}
+        {checkedAt !== null && (
+          <>
+            . GitHub said so <Since at={checkedAt} now={now} ago />
+          </>
+        )}
+        {triedAt !== null && checkedAt !== null && triedAt > checkedAt && (
+          <>
+            {" "}
+            and did not answer <Since at={triedAt} now={now} ago />
+          </>
+        )}
+        {isDue && "; it is asked again when they come next"}.
+      </p>
+      {standings.length > 0 && <Standings standings={standings} />}
+    </section>
+  );
+}
+
+function Standings({ standings }: Pick<PersonAnswer, "standings">) {
+  return (
+    <div class="table-scroll">
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">On the allow-list</th>
+            <th scope="col">As</th>
+            <th scope="col">This person</th>
+          </tr>
+        </thead>
+        <tbody>
+          {standings.map(({ entity, state }) => (
+            <tr>
+              <th scope="row">
+                <bdi>{entity.name}</bdi>
+                <EntityKindAndId kind={entity.kind} id={entity.id} />
+              </th>
+              <td>{ROLE_WORDS[entity.role]}</td>
+              <td>{standingWords(entity, state)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
