@@ -83,12 +83,17 @@ test("neither codes nor nonces are stored", async () => {
 
 test("a cookie is fresh for five minutes and readable after", async () => {
   const cookie = await signViewerCookie(env, { ...viewer, label, issuedAt: NOW });
-  expect(await readViewerCookie(env, label, cookie, NOW)).toEqual({ viewer, fresh: true });
+  expect(await readViewerCookie(env, label, cookie, NOW)).toEqual({ viewer, issuedAt: NOW, fresh: true });
   expect(await readViewerCookie(env, label, cookie, NOW + 5 * MINUTE_MS - 1)).toEqual({
     viewer,
+    issuedAt: NOW,
     fresh: true,
   });
-  expect(await readViewerCookie(env, label, cookie, NOW + 5 * MINUTE_MS)).toEqual({ viewer, fresh: false });
+  expect(await readViewerCookie(env, label, cookie, NOW + 5 * MINUTE_MS)).toEqual({
+    viewer,
+    issuedAt: NOW,
+    fresh: false,
+  });
 });
 
 test("a cookie of another instance, another key, or another hand is refused", async () => {

@@ -74,21 +74,26 @@ export async function signViewerCookie(
   return signValue(env, "viewer-cookie", [userId, login, sessionId, label, issuedAt]);
 }
 
-/**
- * Reads a viewer cookie presented at `label`; null where it is forged, of another label or from the future. Where it
- * is not `fresh` the caller asks `findLiveSession` and issues a new one.
- */
+/** What a viewer cookie says: at `issuedAt`, milliseconds since the epoch, the sign-in was known to be good. */
+export interface ViewerProof {
+  viewer: Viewer;
+  issuedAt: number;
+  /** Where it is not, the caller asks `findLiveSession` and issues a new one. */
+  fresh: boolean;
+}
+
+/** Reads a viewer cookie presented at `label`; null where it is forged, of another label or from the future. */
 export async function readViewerCookie(
   env: Pick<Env, "HUB_SECRET">,
   label: string,
   value: string,
   now: number = Date.now(),
-): Promise<{ viewer: Viewer; fresh: boolean } | null> {
+): Promise<ViewerProof | null> {
   if (value.length > MAX_COOKIE_LENGTH) return null;
   const content = parseContent(await readSignedValue(env, "viewer-cookie", value));
   if (content === null || content.label !== label || content.issuedAt > now + CLOCK_SKEW_MS) return null;
   const { userId, login, sessionId, issuedAt } = content;
-  return { viewer: { userId, login, sessionId }, fresh: now < issuedAt + ACCESS_MS };
+  return { viewer: { userId, login, sessionId }, issuedAt, fresh: now < issuedAt + ACCESS_MS };
 }
 
 /** It was signed by us, so its shape is known; null only if it is forged or an older version of the hub signed another. */

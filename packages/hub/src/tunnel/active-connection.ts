@@ -6,8 +6,11 @@ import {
   type Stream,
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
+import type { OpenSession } from "../auth/open-sessions.ts";
 import { attach, attachmentOf, SocketTag, type ConnectorAttachment } from "./attachments.ts";
-import { ViewerSocket } from "./viewer-socket.ts";
+import type { ConnectorSocket } from "./connector-sockets.ts";
+import type { OpenExchanges } from "./open-exchanges.ts";
+import { ViewerSocket, type OpenedBy } from "./viewer-socket.ts";
 
 /** Ids are reserved in blocks, so that the attachment is written once in a thousand streams. */
 const ID_BLOCK = 1000;
@@ -16,11 +19,13 @@ export class ActiveConnection {
   readonly socket: WebSocket;
   readonly attachment: ConnectorAttachment;
   readonly connection: Connection;
+  readonly exchanges: OpenExchanges;
   readonly #state: DurableObjectState;
   readonly #viewers = new Map<number, ViewerSocket>();
 
-  constructor(state: DurableObjectState, socket: WebSocket, attachment: ConnectorAttachment) {
+  constructor(state: DurableObjectState, { socket, attachment }: ConnectorSocket, exchanges: OpenExchanges) {
     this.#state = state;
+    this.exchanges = exchanges;
     this.socket = socket;
     this.attachment = attachment;
     this.connection = new Connection({
@@ -45,11 +50,12 @@ export class ActiveConnection {
     return stream;
   }
 
-  /** Accepts a browser's WebSocket for an open stream; returns the end for the browser. */
-  acceptViewer(stream: Stream): WebSocket {
+  /** Accepts a browser's WebSocket, opened by this sign-in, for an open stream; returns the end for the browser. */
+  acceptViewer(stream: Stream, { sessionId, checkAt }: Omit<OpenSession, "usedAt">): WebSocket {
     const { 0: browserEnd, 1: socket } = new WebSocketPair();
-    this.#state.acceptWebSocket(socket, [SocketTag.viewer]);
-    const viewer = this.#viewerSocket(socket);
+    this.#state.acceptWebSocket(socket, [SocketTag.viewer, SocketTag.session(sessionId)]);
+    const { connectionId } = this.attachment;
+    const viewer = this.#viewerSocket(socket, { connectionId, sessionId, checkAt, usedAt: Date.now() });
     stream.handler = viewer;
     this.#join(viewer, stream);
     return browserEnd;
@@ -66,7 +72,7 @@ export class ActiveConnection {
   #restore(socket: WebSocket): void {
     const attachment = attachmentOf(socket);
     if (attachment?.kind !== "viewer" || attachment.connectionId !== this.attachment.connectionId) return;
-    const viewer = this.#viewerSocket(socket);
+    const viewer = this.#viewerSocket(socket, attachment);
     this.#join(viewer, this.connection.restore(attachment.stream, viewer));
   }
 
@@ -76,8 +82,8 @@ export class ActiveConnection {
     this.#viewers.set(stream.id, viewer);
   }
 
-  #viewerSocket(socket: WebSocket): ViewerSocket {
+  #viewerSocket(socket: WebSocket, openedBy: OpenedBy): ViewerSocket {
     const limit = this.attachment.limits?.max_websocket_message ?? DEFAULT_PEER_LIMITS.max_websocket_message;
-    return new ViewerSocket(socket, this.attachment.connectionId, limit);
+    return new ViewerSocket(socket, openedBy, limit);
   }
 }

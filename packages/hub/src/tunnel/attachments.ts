@@ -1,5 +1,6 @@
 /** What each socket of a Tunnel carries, so that the object may be evicted while the socket stays open. */
 import type { PeerLimits, StreamState } from "@ai-orchestrator/protocol";
+import type { OpenSession } from "../auth/open-sessions.ts";
 
 /** Who dialled in, as the Worker verified it before the Tunnel saw the socket. */
 export interface ConnectorIdentity {
@@ -25,7 +26,8 @@ export interface ConnectorAttachment extends ConnectorIdentity {
   reservedIds: number;
 }
 
-export interface ViewerAttachment {
+/** The sign-in it was opened by, and what belongs to the socket. */
+export interface ViewerAttachment extends OpenSession {
   kind: "viewer";
   /** The connection its stream belongs to. */
   connectionId: string;
@@ -33,7 +35,11 @@ export interface ViewerAttachment {
 }
 
 /** Tags under which sockets are found again. */
-export const SocketTag = { connector: "connector", viewer: "viewer" } as const;
+export const SocketTag = {
+  connector: "connector",
+  viewer: "viewer",
+  session: (sessionId: string) => `session:${sessionId}`,
+} as const;
 
 /** Reads a socket's attachment; undefined for one that was accepted but not labelled yet. */
 export function attachmentOf(socket: WebSocket): ConnectorAttachment | ViewerAttachment | undefined {

@@ -28,7 +28,7 @@ import {
 const MAX_REGISTERING = 4;
 const SOFTWARE = { name: "ai-orchestrator-hub", version: "0.1.0" };
 
-interface ConnectorSocket {
+export interface ConnectorSocket {
   socket: WebSocket;
   attachment: ConnectorAttachment;
 }
@@ -36,6 +36,7 @@ interface ConnectorSocket {
 export class ConnectorSockets {
   readonly #state: DurableObjectState;
   readonly #env: Env;
+  #owner: string | undefined;
   #userHubStub: ReturnType<Env["USER_HUB"]["getByName"]> | undefined;
   /** Deadlines of registrations, by connection id. A pending one keeps the object in memory, so none is left behind. */
   readonly #deadlines = new Map<string, ReturnType<typeof setTimeout>>();
@@ -47,7 +48,8 @@ export class ConnectorSockets {
 
   /** The user this instance belongs to; undefined before the first connection. */
   owner(): string | undefined {
-    return this.#state.storage.kv.get<string>("owner");
+    this.#owner ??= this.#state.storage.kv.get<string>("owner");
+    return this.#owner;
   }
 
   /** The instance's own name for itself; undefined before the first connection. */
@@ -60,6 +62,29 @@ export class ConnectorSockets {
       const attachment = attachmentOf(socket);
       return attachment?.kind === "connector" ? [{ socket, attachment }] : [];
     });
+  }
+
+  /** Those that were not told to leave, the ones that have not registered yet included. */
+  live(): ConnectorSocket[] {
+    return this.all().filter(
+      ({ socket, attachment }) => attachment.state !== "former" && socket.readyState === WebSocket.OPEN,
+    );
+  }
+
+  /** Of these, those that dialled with this token. */
+  withToken(tokenId: string): ConnectorSocket[] {
+    return this.live().filter(({ attachment }) => attachment.tokenId === tokenId);
+  }
+
+  /** Of these, those whose token has expired. */
+  expired(now: number): ConnectorSocket[] {
+    return this.live().filter(({ attachment: { expiresAt } }) => expiresAt !== null && expiresAt <= now);
+  }
+
+  /** When the first of their tokens expires, milliseconds since the epoch; null where none does. */
+  expireAt(): number | null {
+    const times = this.live().flatMap(({ attachment }) => attachment.expiresAt ?? []);
+    return times.length === 0 ? null : Math.min(...times);
   }
 
   /** The socket that speaks for the instance. One that is closing may still be listed, with an attachment of before. */

@@ -3,7 +3,13 @@ import { describe, expect, it } from "vitest";
 import { SPLITTING_VALUES, SPOOFED_FIELDS } from "../../test/corpora/headers.ts";
 import { requestFields, responseHeaders } from "./headers.ts";
 
-const viewer = { userId: "github:1", login: "ann", origin: "http://a.hub.localhost:8787" };
+const viewer = {
+  userId: "github:1",
+  login: "ann",
+  sessionId: "session-1",
+  checkAt: 0,
+  origin: "http://a.hub.localhost:8787",
+};
 const sent = (init: [string, string][]) => new Map(requestFields(new Headers(init), viewer));
 
 describe("from browser to instance", () => {
@@ -41,7 +47,7 @@ describe("from browser to instance", () => {
   });
 
   it.each(SPOOFED_FIELDS)("%s: %s is the hub's to say, not the browser's", (name, value) => {
-    expect(requestFields(new Headers([[name, value]]), viewer).map(([, sent]) => sent)).not.toContain(value);
+    expect(requestFields(new Headers([[name, value]]), viewer).map(([, told]) => told)).not.toContain(value);
   });
 
   it.each(SPLITTING_VALUES)("%j starts no field of its own", (value) => {
@@ -53,8 +59,8 @@ describe("from browser to instance", () => {
         // The platform takes no such value in the first place.
         continue;
       }
-      for (const [field, sent] of requestFields(headers, viewer)) {
-        expect(`${field}${sent}`).not.toMatch(/[\r\n\0]/);
+      for (const [field, told] of requestFields(headers, viewer)) {
+        expect(`${field}${told}`).not.toMatch(/[\r\n\0]/);
       }
     }
   });

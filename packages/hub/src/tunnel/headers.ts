@@ -39,6 +39,9 @@ const NOT_FROM_INSTANCE =
 export interface VerifiedViewer {
   userId: string;
   login: string;
+  /** The sign-in, and when it must be asked after, milliseconds since the epoch. */
+  sessionId: string;
+  checkAt: number;
   /** Origin of the instance, as the browser sees it. */
   origin: string;
 }

@@ -26,6 +26,7 @@ export class HttpExchange implements StreamHandler {
   #ended = false;
   #isUploading = false;
   #wakeUpload: (() => void) | undefined;
+  #tellOver: () => void = () => undefined;
 
   /** `stream` is asked for only after `Connection.open` has returned it. */
   constructor(stream: () => Stream, method: string) {
@@ -38,9 +39,22 @@ export class HttpExchange implements StreamHandler {
     this.#timer = setTimeout(() => this.#timeOut(), RESPONSE_TIMEOUT_MS);
   }
 
+  /** Calls back, perhaps more than once, when the browser has its answer or gets no more of it. */
+  onOver(tell: () => void): void {
+    this.#tellOver = tell;
+  }
+
   /** The stream became something else than an HTTP exchange: there is nothing left to wait for. */
   retire(): void {
     clearTimeout(this.#timer);
+    this.#tellOver();
+  }
+
+  /** Ends it both ways, whatever of the answer is on its way. */
+  cut(reason: string): void {
+    const error = new StreamError("denied", reason);
+    this.#stream().fail(error);
+    this.#writer?.abort(error);
   }
 
   response(head: ResponseHead): void {
@@ -60,7 +74,8 @@ export class HttpExchange implements StreamHandler {
 
   end(): void {
     this.#ended = true;
-    this.#writer?.end();
+    if (this.#writer) this.#writer.end();
+    else this.#tellOver();
     // The application has said all it has to say: nobody waits for the rest of the request.
     if (this.#isUploading) this.#stream().fail(new StreamError("cancelled", "answered before the end"));
   }
@@ -70,7 +85,8 @@ export class HttpExchange implements StreamHandler {
     this.#wakeUpload?.();
     if (this.#ended) return;
     this.#reject(error);
-    this.#writer?.abort(error);
+    if (this.#writer) this.#writer.abort(error);
+    else this.#tellOver();
   }
 
   writable(): void {
@@ -114,6 +130,7 @@ export class HttpExchange implements StreamHandler {
     return new ResponseWriter(headers, {
       consumed: (bytes) => this.#stream().consume(bytes),
       abandoned: () => this.#stream().reset("cancelled"),
+      over: () => this.#tellOver(),
     });
   }
 

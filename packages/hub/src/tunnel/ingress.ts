@@ -11,7 +11,9 @@ import {
   signViewerCookie,
   VIEWER_COOKIE,
   type Viewer,
+  type ViewerProof,
 } from "../auth/viewer.ts";
+import { firstCheckAt } from "../auth/open-sessions.ts";
 import { findLiveSession } from "../auth/session.ts";
 import { parseLocalPath } from "../auth/next-path.ts";
 import { readCookie, serializeCookie } from "../auth/cookies.ts";
@@ -20,7 +22,7 @@ import { errorResponse } from "../errors.ts";
 import { instanceOrigin } from "../origins.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 import { randomSecret } from "../secrets.ts";
-import { withViewer } from "./internal-headers.ts";
+import { isSignedOutAnswer, withViewer } from "./internal-headers.ts";
 import { isAllowedSource, isInstanceNavigation, isUpgrade } from "../auth/request-source.ts";
 
 const NONCE_SECONDS = 600;
@@ -40,33 +42,41 @@ export async function serveInstance(request: Request, env: Env, label: string): 
   const visit: Visit = { request, env, label, origin: instanceOrigin(label, env), url: new URL(request.url) };
   if (visit.url.pathname === instanceRoutes.enter) return enter(visit);
   const found = await findViewer(visit);
-  if (!found)
-    return isInstanceNavigation(request)
-      ? askHub(visit, visit.url.pathname + visit.url.search)
-      : errorResponse("sign_in_required", request);
+  if (!found) return signInFirst(visit);
   if (!isAllowedSource(request, visit.origin)) return errorResponse("origin_refused", request);
   if (visit.url.pathname === instanceRoutes.ready) return ready(visit, found.viewer);
   if (visit.url.pathname.startsWith(instanceRoutes.prefix)) return errorResponse("not_found", request);
-  const response = await toTunnel(visit, found.viewer);
+  const response = await toTunnel(visit, found);
+  if (isSignedOutAnswer(response)) return signInFirst(visit);
   if (found.fresh || isUpgrade(request)) return response;
-  return withCookies(response, [await viewerCookie(visit, found.viewer)]);
+  return withCookies(response, [await viewerCookie(visit, found.viewer, found.issuedAt)]);
 }
 
-function toTunnel({ request, env, label, origin }: Visit, { userId, login }: Viewer): Promise<Response> {
-  return env.TUNNEL.getByName(label).fetch(withViewer(request, { userId, login, origin }));
+function toTunnel({ request, env, label, origin }: Visit, found: ViewerProof): Promise<Response> {
+  const { userId, login, sessionId } = found.viewer;
+  const viewer = { userId, login, sessionId, checkAt: firstCheckAt(env, found.issuedAt), origin };
+  return env.TUNNEL.getByName(label).fetch(withViewer(request, viewer));
 }
 
-/** Who looks; a cookie that is not fresh counts only while the sign-in behind it lives. */
-async function findViewer({
-  request,
-  env,
-  label,
-}: Visit): Promise<{ viewer: Viewer; fresh: boolean } | null> {
+/** Who looks; a cookie that is not fresh counts only while the sign-in behind it lives, and then as one issued now. */
+async function findViewer({ request, env, label }: Visit): Promise<ViewerProof | null> {
   const cookie = readCookie(request, VIEWER_COOKIE);
   const found = cookie === undefined ? null : await readViewerCookie(env, label, cookie);
   if (!found || found.fresh) return found;
   const { sessionId, userId } = found.viewer;
-  return (await findLiveSession(env, { sessionId, userId })) ? found : null;
+  // Before the sign-in is asked after: should it end meanwhile, its new cookie is refused for as long as it is fresh.
+  const issuedAt = Date.now();
+  return (await findLiveSession(env, { sessionId, userId })) ? { ...found, issuedAt } : null;
+}
+
+/** A person is sent to the hub to sign in and come back, anything else is refused; a cookie that is worth nothing goes. */
+async function signInFirst(visit: Visit): Promise<Response> {
+  const { request, url } = visit;
+  const isWorthless = readCookie(request, VIEWER_COOKIE) !== undefined;
+  const removal = isWorthless ? [serializeCookie(VIEWER_COOKIE, "", 0)] : [];
+  if (isInstanceNavigation(request))
+    return withCookies(await askHub(visit, url.pathname + url.search), removal);
+  return withCookies(errorResponse("sign_in_required", request), removal);
 }
 
 /**
@@ -88,6 +98,7 @@ async function enter(visit: Visit): Promise<Response> {
   const code = url.searchParams.get("code") ?? "";
   const nonce = readCookie(request, NONCE_COOKIE);
   const next = parseLocalPath(url.searchParams.get("next")) ?? "/";
+  const issuedAt = Date.now();
   const viewer = nonce === undefined ? null : await redeemViewerCode(env, { code, label, nonce });
   // Another tab of this browser was faster and has let it in already.
   if (!viewer && (await findViewer(visit))) return redirect(next, []);
@@ -97,17 +108,18 @@ async function enter(visit: Visit): Promise<Response> {
     const link = { href: origin + next, text: "Open it again" };
     return errorResponse("enter_refused", request, { link });
   }
-  return redirect(next, [await viewerCookie(visit, viewer)]);
+  return redirect(next, [await viewerCookie(visit, viewer, issuedAt)]);
 }
 
 /** Says whether the instance is connected, for the page that waits for it. */
-async function ready({ env, label }: Visit, viewer: Viewer): Promise<Response> {
-  const { connected } = await env.TUNNEL.getByName(label).presence(viewer.userId);
-  return new Response(null, { status: connected ? 204 : 503, headers: { "cache-control": "no-store" } });
+async function ready(visit: Visit, { userId, sessionId }: Viewer): Promise<Response> {
+  const isReady = await visit.env.TUNNEL.getByName(visit.label).isReady(userId, sessionId);
+  if (isReady === "signed_out") return signInFirst(visit);
+  return new Response(null, { status: isReady ? 204 : 503, headers: { "cache-control": "no-store" } });
 }
 
-async function viewerCookie({ env, label }: Visit, viewer: Viewer): Promise<string> {
-  const value = await signViewerCookie(env, { ...viewer, label, issuedAt: Date.now() });
+async function viewerCookie({ env, label }: Visit, viewer: Viewer, issuedAt: number): Promise<string> {
+  const value = await signViewerCookie(env, { ...viewer, label, issuedAt });
   return serializeCookie(VIEWER_COOKIE, value, COOKIE_SECONDS);
 }
 

@@ -8,6 +8,8 @@ import type { VerifiedViewer } from "./headers.ts";
 
 const CONNECTOR = "x-orchestrator-connector";
 const VIEWER = "x-orchestrator-viewer";
+/** In a Tunnel's answer; an instance's answer cannot have it. */
+const SIGNED_OUT = "x-orchestrator-signed-out";
 
 const IdentitySchema = v.object({
   owner: v.string(),
@@ -16,7 +18,13 @@ const IdentitySchema = v.object({
   label: v.string(),
   expiresAt: v.nullable(v.number()),
 });
-const ViewerSchema = v.object({ userId: v.string(), login: v.string(), origin: v.string() });
+const ViewerSchema = v.object({
+  userId: v.string(),
+  login: v.string(),
+  sessionId: v.string(),
+  checkAt: v.number(),
+  origin: v.string(),
+});
 
 /** A copy of the request that says who dials in. */
 export function withConnectorIdentity(request: Request, identity: ConnectorIdentity): Request {
@@ -34,6 +42,15 @@ export function readConnectorIdentity(request: Request): ConnectorIdentity | und
 
 export function readViewer(request: Request): VerifiedViewer | undefined {
   return readHeader(request, VIEWER, ViewerSchema);
+}
+
+/** A Tunnel's answer to a viewer whose sign-in has ended; the ingress makes it one for browsers. */
+export function signedOutAnswer(): Response {
+  return new Response(null, { status: 401, headers: { [SIGNED_OUT]: "1" } });
+}
+
+export function isSignedOutAnswer(response: Response): boolean {
+  return response.headers.has(SIGNED_OUT);
 }
 
 function withHeader(request: Request, name: string, value: object): Request {

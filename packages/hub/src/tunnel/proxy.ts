@@ -49,6 +49,7 @@ function proxyHttp(active: ActiveConnection, request: Request, viewer: VerifiedV
   let stream: Stream | undefined;
   const exchange = new HttpExchange(() => opened(stream), request.method);
   stream = open(active, headOf(request, "http", viewer), exchange, request.body === null);
+  active.exchanges.add(exchange, viewer);
   if (request.body) exchange.upload(request.body as ReadableStream<Uint8Array>);
   return exchange.answer;
 }
@@ -68,7 +69,7 @@ function proxyWebSocket(
         return refusal.response(head);
       }
       refusal.retire();
-      const webSocket = active.acceptViewer(opened(stream));
+      const webSocket = active.acceptViewer(opened(stream), viewer);
       resolve(new Response(null, { status: 101, webSocket, headers: responseHeaders(head.headers) }));
     },
     data: () => undefined,
@@ -77,6 +78,7 @@ function proxyWebSocket(
     writable: () => undefined,
   };
   stream = open(active, headOf(request, "websocket", viewer), handshake, false);
+  active.exchanges.add(refusal, viewer);
   return Promise.race([promise, refusal.answer]);
 }
 

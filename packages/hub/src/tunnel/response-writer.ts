@@ -16,6 +16,8 @@ export interface ResponseWriterEvents {
   consumed(bytes: number): void;
   /** The browser is gone, or nothing has come for too long. */
   abandoned(): void;
+  /** Called once: the browser has it all, or gets no more. */
+  over(): void;
 }
 
 export class ResponseWriter {
@@ -38,7 +40,7 @@ export class ResponseWriter {
     this.#events = events;
     this.readable = pipe.readable;
     this.#writer = pipe.writable.getWriter();
-    this.#writer.closed.catch(() => this.#abandon());
+    this.#writer.closed.catch(() => this.#abandon()).finally(() => events.over());
     this.#timer = setInterval(() => this.#checkSilence(), SILENCE_CHECK_MS);
   }
 

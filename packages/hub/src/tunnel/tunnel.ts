@@ -11,40 +11,76 @@ import {
   parseConnectorMessage,
   type ConnectionErrorCode,
 } from "@ai-orchestrator/protocol";
-import type { GoneReason, Presence, TunnelRpc } from "../contracts.ts";
+import type { GoneReason, Presence, SignedOut, TunnelRpc } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { errorResponse } from "../errors.ts";
+import { Alarm } from "../alarm.ts";
 import { routes } from "../routes.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { ActiveConnection } from "./active-connection.ts";
-import { attachmentOf, type ConnectorAttachment, type ViewerAttachment } from "./attachments.ts";
-import { ConnectorSockets, dismiss } from "./connector-sockets.ts";
-import { readConnectorIdentity, readViewer } from "./internal-headers.ts";
+import {
+  attach,
+  attachmentOf,
+  type ConnectorAttachment,
+  type ConnectorIdentity,
+  type ViewerAttachment,
+} from "./attachments.ts";
+import { ConnectorSockets, dismiss, type ConnectorSocket } from "./connector-sockets.ts";
+import { readConnectorIdentity, readViewer, signedOutAnswer } from "./internal-headers.ts";
 import { proxy } from "./proxy.ts";
+import { ViewerSessions } from "./viewer-sessions.ts";
 import type { ViewerSocket } from "./viewer-socket.ts";
 
 /** Connectors prove that they live every 30 s; what is older than this is a socket without anybody behind it. */
 const PROOF_MAX_AGE_MS = 90_000;
+const TOKEN_EXPIRED =
+  "The token of this instance has expired. Create one on the hub's Tokens page and start the connector with it.";
 
 export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   readonly #connectors: ConnectorSockets;
+  readonly #sessions: ViewerSessions;
+  readonly #alarm: Alarm;
+  #isAlarmed = false;
   #active: ActiveConnection | undefined;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
     this.#connectors = new ConnectorSockets(state, env);
+    this.#alarm = new Alarm(state.storage);
+    this.#sessions = new ViewerSessions(state, env, {
+      owner: () => this.#connectors.owner(),
+      viewer: (attachment) => this.#viewer(attachment),
+      changed: () => state.waitUntil(this.#schedule()),
+    });
     state.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT_PING, HEARTBEAT_PONG));
   }
 
   /** From the Worker only: a connector's upgrade, or a viewer's request that the ingress let through. */
   override async fetch(request: Request): Promise<Response> {
     const identity = readConnectorIdentity(request);
-    if (identity) return this.#connectors.accept(identity);
+    if (identity) return this.#accept(identity);
     const viewer = readViewer(request);
     if (!viewer || viewer.userId !== this.#connectors.owner()) return errorResponse("not_found", request);
+    if (this.#sessions.isEnded(viewer.sessionId)) return signedOutAnswer();
     const active = this.#provenConnection();
     if (!active) return this.#offline(request);
-    return proxy(active, request, viewer);
+    const response = await proxy(active, request, viewer);
+    if (this.#sessions.isEnded(viewer.sessionId)) return signedOutAnswer();
+    if (response.webSocket) await this.#schedule();
+    return response;
+  }
+
+  /** Something is due: a token expires, or a sign-in that has something open must be asked after. */
+  override async alarm(): Promise<void> {
+    this.#alarm.wentOff();
+    this.#isAlarmed = true;
+    try {
+      await this.#endExpired();
+      await this.#sessions.recheck();
+    } finally {
+      this.#isAlarmed = false;
+      await this.#schedule();
+    }
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -70,13 +106,19 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   override async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
     const attachment = attachmentOf(socket);
     closeQuietly(socket, code, reason);
-    if (attachment?.kind === "viewer") return this.#viewerClosed(attachment, code, reason);
+    if (attachment?.kind === "viewer") {
+      this.#viewerClosed(attachment, code, reason);
+      return this.#schedule();
+    }
     await this.#connectorGone(socket, code === 1000 ? "stopped" : "connection_lost");
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {
     const attachment = attachmentOf(socket);
-    if (attachment?.kind === "viewer") return this.#viewerClosed(attachment, 1006, "");
+    if (attachment?.kind === "viewer") {
+      this.#viewerClosed(attachment, 1006, "");
+      return this.#schedule();
+    }
     await this.#connectorGone(socket, "connection_lost");
   }
 
@@ -89,21 +131,40 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   }
 
   async disconnect(owner: string, reason: ConnectionErrorCode, message: string): Promise<void> {
-    const active = owner === this.#connectors.owner() ? this.#connection() : undefined;
-    if (active) await this.#end(active.socket, reason, message);
+    if (owner !== this.#connectors.owner()) return;
+    await this.#endAll(this.#connectors.live(), reason, message);
   }
 
   async disconnectToken(owner: string, tokenId: string): Promise<void> {
     if (owner !== this.#connectors.owner()) return;
-    for (const { socket, attachment } of this.#connectors.all()) {
-      if (attachment.tokenId !== tokenId || attachment.state === "former") continue;
-      await this.#end(socket, "token_revoked", "The token of this instance was revoked.");
-    }
+    const message = "The token of this instance was revoked.";
+    await this.#endAll(this.#connectors.withToken(tokenId), "token_revoked", message);
   }
 
-  async tokenExpires(_owner: string, _tokenId: string, _at: number): Promise<void> {}
+  async tokenExpires(owner: string, tokenId: string, at: number): Promise<void> {
+    if (owner !== this.#connectors.owner()) return;
+    for (const { socket, attachment } of this.#connectors.withToken(tokenId)) {
+      // A connection in memory writes its own copy from time to time.
+      const isActive = this.#active?.attachment.connectionId === attachment.connectionId;
+      const kept = isActive && this.#active ? this.#active.attachment : attachment;
+      kept.expiresAt = at;
+      attach(socket, kept);
+    }
+    await this.#endExpired();
+    await this.#schedule();
+  }
 
-  async endSessions(_owner: string, _sessionIds: string[]): Promise<void> {}
+  async endSessions(owner: string, sessionIds: string[]): Promise<void> {
+    if (owner !== this.#connectors.owner()) return;
+    this.#sessions.end(sessionIds);
+    await this.#schedule();
+  }
+
+  async isReady(owner: string, sessionId: string): Promise<boolean | SignedOut> {
+    if (owner !== this.#connectors.owner()) return false;
+    if (this.#sessions.isEnded(sessionId)) return "signed_out";
+    return this.#provenConnection() !== undefined;
+  }
 
   async refreshStatus(owner: string): Promise<void> {
     const active = owner === this.#connectors.owner() ? this.#connection() : undefined;
@@ -132,7 +193,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     const former = this.#connection();
     // Before anything is awaited: the socket may be gone again by the time the UserHub has answered.
     this.#connectors.register(socket, attachment, message);
-    this.#active = new ActiveConnection(this.ctx, socket, attachment);
+    this.#active = this.#activate({ socket, attachment });
     former?.connection.lost("the instance has connected anew");
     await this.#connectors.announce(socket, attachment, message);
   }
@@ -141,8 +202,12 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   #connection(): ActiveConnection | undefined {
     if (this.#active) return this.#active;
     const registered = this.#connectors.registered();
-    if (registered) this.#active = new ActiveConnection(this.ctx, registered.socket, registered.attachment);
+    if (registered) this.#active = this.#activate(registered);
     return this.#active;
+  }
+
+  #activate(registered: ConnectorSocket): ActiveConnection {
+    return new ActiveConnection(this.ctx, registered, this.#sessions.exchanges);
   }
 
   #provenConnection(): ActiveConnection | undefined {
@@ -187,13 +252,37 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     const attachment = attachmentOf(socket);
     if (attachment?.kind !== "connector") return;
     this.#connectors.forgetDeadline(attachment);
-    if (attachment.state !== "registered") return;
+    if (attachment.state !== "registered") return this.#schedule();
     // After an eviction there is nothing in memory, and a closing socket is not taken for a connection any more.
-    const active = this.#active ?? new ActiveConnection(this.ctx, socket, attachment);
+    const active = this.#active ?? this.#activate({ socket, attachment });
     if (active.attachment.connectionId === attachment.connectionId) {
       this.#active = undefined;
       active.connection.lost();
     }
-    await this.#connectors.gone(socket, attachment, reason);
+    await Promise.all([this.#connectors.gone(socket, attachment, reason), this.#schedule()]);
+  }
+
+  /** All at once: one that is slow to be told about keeps no other. */
+  async #endAll(sockets: ConnectorSocket[], code: ConnectionErrorCode, message: string): Promise<void> {
+    await Promise.all(sockets.map(({ socket }) => this.#end(socket, code, message)));
+  }
+
+  async #endExpired(): Promise<void> {
+    await this.#endAll(this.#connectors.expired(Date.now()), "unauthorized", TOKEN_EXPIRED);
+  }
+
+  /** Sets the alarm to what is due first. While it is being handled, what is due is in hand. */
+  async #schedule(): Promise<void> {
+    if (this.#isAlarmed) return;
+    await this.#alarm.set(() => {
+      const times = [this.#connectors.expireAt(), this.#sessions.dueAt()].filter((at) => at !== null);
+      return times.length === 0 ? null : Math.min(...times);
+    });
+  }
+
+  async #accept(identity: ConnectorIdentity): Promise<Response> {
+    const response = this.#connectors.accept(identity);
+    await this.#schedule();
+    return response;
   }
 }

@@ -12,7 +12,7 @@ import {
   type StreamErrorCode,
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
-import { attach } from "./attachments.ts";
+import { attach, type ViewerAttachment } from "./attachments.ts";
 import { closeQuietly } from "./close-socket.ts";
 
 /** What a browser may send ahead of the credit of its stream: it cannot be slowed down. */
@@ -28,9 +28,12 @@ const CLOSE_CODES: Partial<Record<StreamErrorCode, number>> = {
   denied: 1008,
 };
 
+/** What of its attachment is not its stream's. */
+export type OpenedBy = Pick<ViewerAttachment, "connectionId" | "sessionId" | "checkAt" | "usedAt">;
+
 export class ViewerSocket implements StreamHandler {
   readonly #socket: WebSocket;
-  readonly #connectionId: string;
+  readonly #openedBy: OpenedBy;
   readonly #maxMessageBytes: number;
   #stream: Stream | undefined;
   #sender: MessageSender | undefined;
@@ -39,9 +42,9 @@ export class ViewerSocket implements StreamHandler {
   #stallTimer: ReturnType<typeof setTimeout> | undefined;
   #progress = 0;
 
-  constructor(socket: WebSocket, connectionId: string, maxMessageBytes: number) {
+  constructor(socket: WebSocket, openedBy: OpenedBy, maxMessageBytes: number) {
     this.#socket = socket;
-    this.#connectionId = connectionId;
+    this.#openedBy = { ...openedBy };
     this.#maxMessageBytes = maxMessageBytes;
   }
 
@@ -81,6 +84,7 @@ export class ViewerSocket implements StreamHandler {
 
   /** A message from the browser. */
   fromBrowser(message: string | ArrayBuffer): void {
+    this.#openedBy.usedAt = Date.now();
     const isText = typeof message === "string";
     const bytes = isText ? new TextEncoder().encode(message) : new Uint8Array(message);
     if (bytes.byteLength > this.#maxMessageBytes) {
@@ -95,6 +99,16 @@ export class ViewerSocket implements StreamHandler {
   browserClosed(code: number, reason: string): void {
     this.#sender?.close(code === 1005 ? 0 : code, reason);
     this.#stopWatching();
+  }
+
+  /** Its sign-in is to be asked after again at `checkAt`; whoever says so writes it into the attachment. */
+  checked(checkAt: number): void {
+    this.#openedBy.checkAt = checkAt;
+  }
+
+  /** Its sign-in has ended. */
+  signedOut(): void {
+    this.#stream?.fail(new StreamError("denied", "signed out"));
   }
 
   #closeSocket(code: number, reason: string): void {
@@ -114,7 +128,7 @@ export class ViewerSocket implements StreamHandler {
   #save(): void {
     this.#saveScheduled = false;
     if (!this.#stream || this.#stream.isOver) return;
-    attach(this.#socket, { kind: "viewer", connectionId: this.#connectionId, stream: this.#stream.state });
+    attach(this.#socket, { kind: "viewer", ...this.#openedBy, stream: this.#stream.state });
   }
 
   #isUnfinished(): boolean {

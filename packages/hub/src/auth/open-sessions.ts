@@ -1,0 +1,128 @@
+/**
+ * Sign-ins that have something open: dashboards, WebSockets and long answers of instances. What is open asks nobody, so the
+ * object that holds it asks after them by alarm: when GitHub's answer about the person grows too old, when the sign-in
+ * itself ends, and never later than the age an answer may have. Something open counts as use only when its page sends.
+ */
+import { findSession, touchSession, type SessionRow } from "../db/sessions.ts";
+import type { Env } from "../env.ts";
+import { isAdmissionCurrent, membershipMaxAgeMs } from "./admission.ts";
+import { LOCAL_USER } from "./local.ts";
+import { ACCESS_MS, IDLE_MS } from "./session.ts";
+
+/** At least this far apart while an answer stays too old, as when GitHub is away. */
+const RETRY_MS = 60_000;
+/** No object is woken more often, whatever is due. */
+const MIN_GAP_MS = 1000;
+/** What nobody could ask about for this long after it was due has ended. */
+const UNCHECKED_MAX_MS = 15 * 60_000;
+
+/** One sign-in, whatever it has open; times are milliseconds since the epoch. */
+export interface OpenSession {
+  sessionId: string;
+  /** When it must be asked after. */
+  checkAt: number;
+  /** When one of its pages last sent something; 0 for never. */
+  usedAt: number;
+}
+
+/** When something opened by a sign-in that was known to be good at `verifiedAt` must be asked after for the first time. */
+export function firstCheckAt(env: Env, verifiedAt: number): number {
+  return verifiedAt + Math.min(ACCESS_MS, membershipMaxAgeMs(env));
+}
+
+/**
+ * Asks D1 after a sign-in and, where that is due, `isAdmitted` after its person. When to ask again, or null where it has ended.
+ */
+export async function checkOpenSession(
+  env: Env,
+  open: OpenSession & { userId: string },
+  isAdmitted: () => Promise<boolean>,
+  now: number,
+): Promise<number | null> {
+  const row = await findSession(env.DB, open.sessionId);
+  if (row?.user_id !== open.userId) return null;
+  const usedAt = Math.max(row.last_used_at, open.usedAt);
+  const endsAt = Math.min(row.expires_at, usedAt + IDLE_MS);
+  if (endsAt <= now) return null;
+  if (row.last_used_at + ACCESS_MS <= usedAt) await touchSession(env.DB, row.id, usedAt);
+  const known = isCurrent(env, row, now) ? row : await askAgain(env, row, isAdmitted);
+  if (known === null) return null;
+  const maxAgeMs = membershipMaxAgeMs(env);
+  const knownAt = known.user_id === LOCAL_USER.id ? now : (known.checked_at ?? 0);
+  const earliest = now + Math.min(RETRY_MS, maxAgeMs);
+  return Math.min(endsAt, Math.max(earliest, knownAt + maxAgeMs));
+}
+
+async function askAgain(
+  env: Env,
+  row: SessionRow,
+  isAdmitted: () => Promise<boolean>,
+): Promise<SessionRow | null> {
+  return (await isAdmitted()) ? findSession(env.DB, row.id) : null;
+}
+
+function isCurrent(env: Env, { user_id: userId, allowed, checked_at: checkedAt }: SessionRow, now: number) {
+  const known = allowed === null || checkedAt === null ? null : { allowed: allowed === 1, checkedAt };
+  return isAdmissionCurrent(userId, known, env, now);
+}
+
+/** Looks after the sign-ins that have something open at one object. */
+export class SessionWatch {
+  readonly #check: (open: OpenSession, now: number) => Promise<number | null>;
+  #notBefore = 0;
+
+  /** `check` says when to ask again, or null where the sign-in has ended; it may fail. */
+  constructor(check: (open: OpenSession, now: number) => Promise<number | null>) {
+    this.#check = check;
+  }
+
+  /** When the next of them is due; null where nothing is open. */
+  dueAt(open: readonly OpenSession[]): number | null {
+    if (open.length === 0) return null;
+    return Math.max(this.#notBefore, Math.min(...open.map(({ checkAt }) => checkAt)));
+  }
+
+  /** Asks after those that are due: which have ended, and when to ask after the others again. */
+  async recheck(
+    open: readonly OpenSession[],
+    now: number,
+  ): Promise<{ ended: string[]; checkAt: Map<string, number> }> {
+    const ended: string[] = [];
+    const checkAt = new Map<string, number>();
+    this.#notBefore = now + MIN_GAP_MS;
+    const ask = async (session: OpenSession) => {
+      const next = await this.#ask(session, now);
+      if (next === null) ended.push(session.sessionId);
+      else checkAt.set(session.sessionId, next);
+    };
+    await Promise.all([...bySession(open).values()].filter((one) => one.checkAt <= now).map(ask));
+    return { ended, checkAt };
+  }
+
+  async #ask(open: OpenSession, now: number): Promise<number | null> {
+    try {
+      return await this.#check(open, now);
+    } catch (error) {
+      console.error({
+        event: "session_unchecked",
+        error: error instanceof Error ? error.name : typeof error,
+      });
+      this.#notBefore = now + RETRY_MS;
+      return now < open.checkAt + UNCHECKED_MAX_MS ? open.checkAt : null;
+    }
+  }
+}
+
+/** One entry for each sign-in: due when the first of what it has open is, used when the last was. */
+function bySession(open: readonly OpenSession[]): Map<string, OpenSession> {
+  const merged = new Map<string, OpenSession>();
+  for (const one of open) {
+    const known = merged.get(one.sessionId) ?? one;
+    merged.set(one.sessionId, {
+      sessionId: one.sessionId,
+      checkAt: Math.min(known.checkAt, one.checkAt),
+      usedAt: Math.max(known.usedAt, one.usedAt),
+    });
+  }
+  return merged;
+}

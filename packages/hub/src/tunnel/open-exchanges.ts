@@ -1,0 +1,62 @@
+/**
+ * The HTTP exchanges in progress of one connection, by the sign-in they belong to. In memory only: while there is one, the
+ * object stays. Short ones are over before anybody asks after a sign-in; only what lasts counts as open.
+ */
+import type { OpenSession } from "../auth/open-sessions.ts";
+import type { HttpExchange } from "./http-exchange.ts";
+
+/** An answer that takes longer than this is like a socket. */
+const LONG_MS = 60_000;
+
+interface OpenExchange extends OpenSession {
+  exchange: HttpExchange;
+  timer: ReturnType<typeof setTimeout>;
+  isLong: boolean;
+}
+
+export class OpenExchanges {
+  readonly #open = new Set<OpenExchange>();
+  readonly #changed: () => void;
+
+  /** `changed` is called when a long one has come to be, and when it is over. */
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  add(exchange: HttpExchange, { sessionId, checkAt }: Omit<OpenSession, "usedAt">): void {
+    const now = Date.now();
+    const becomeLong = () => {
+      open.isLong = true;
+      this.#changed();
+    };
+    // One that is due sooner must be known sooner.
+    const timer = setTimeout(becomeLong, Math.max(0, Math.min(LONG_MS, checkAt - now)));
+    const open: OpenExchange = { sessionId, checkAt, usedAt: now, exchange, timer, isLong: false };
+    this.#open.add(open);
+    exchange.onOver(() => this.#over(open));
+  }
+
+  /** Those that have lasted for long enough to be asked after. */
+  long(): OpenSession[] {
+    return [...this.#open].filter(({ isLong }) => isLong);
+  }
+
+  checked(sessionId: string, checkAt: number): void {
+    for (const open of this.#of(sessionId)) open.checkAt = checkAt;
+  }
+
+  /** Cuts what a sign-in has in progress: it has ended. */
+  end(sessionId: string): void {
+    for (const { exchange } of this.#of(sessionId)) exchange.cut("signed out");
+  }
+
+  #of(sessionId: string): OpenExchange[] {
+    return [...this.#open].filter((open) => open.sessionId === sessionId);
+  }
+
+  #over(open: OpenExchange): void {
+    clearTimeout(open.timer);
+    this.#open.delete(open);
+    if (open.isLong) this.#changed();
+  }
+}

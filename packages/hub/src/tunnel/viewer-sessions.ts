@@ -1,0 +1,89 @@
+/** The sign-ins that look through one Tunnel: what they have open, when to ask after them, and which have ended. */
+import { checkOpenSession, SessionWatch, type OpenSession } from "../auth/open-sessions.ts";
+import type { Env } from "../env.ts";
+import { attach, attachmentOf, SocketTag, type ViewerAttachment } from "./attachments.ts";
+import { closeQuietly } from "./close-socket.ts";
+import { EndedSessions } from "./ended-sessions.ts";
+import { OpenExchanges } from "./open-exchanges.ts";
+import type { ViewerSocket } from "./viewer-socket.ts";
+
+/** What is asked of the Tunnel they look through. */
+interface LookedThrough {
+  /** Whose sign-ins they are: nobody else may look. */
+  owner(): string | undefined;
+  /** A browser's socket with its stream; undefined where its connection is gone. */
+  viewer(attachment: ViewerAttachment): ViewerSocket | undefined;
+  /** What is open has changed. */
+  changed(): void;
+}
+
+export class ViewerSessions {
+  readonly exchanges: OpenExchanges;
+  readonly #state: DurableObjectState;
+  readonly #tunnel: LookedThrough;
+  readonly #ended: EndedSessions;
+  readonly #watch: SessionWatch;
+
+  constructor(state: DurableObjectState, env: Env, tunnel: LookedThrough) {
+    this.#state = state;
+    this.#tunnel = tunnel;
+    this.exchanges = new OpenExchanges(() => tunnel.changed());
+    this.#ended = new EndedSessions(state.storage);
+    this.#watch = new SessionWatch((open, now) => this.#check(env, open, now));
+  }
+
+  isEnded(sessionId: string): boolean {
+    return this.#ended.has(sessionId);
+  }
+
+  /** Closes what these sign-ins have open and refuses their cookies while these may be fresh. */
+  end(sessionIds: readonly string[]): void {
+    if (sessionIds.length === 0) return;
+    this.#ended.add(sessionIds, Date.now());
+    for (const id of sessionIds) {
+      this.exchanges.end(id);
+      for (const { socket, attachment } of this.#sockets(SocketTag.session(id))) {
+        this.#tunnel.viewer(attachment)?.signedOut();
+        // Its stream may be gone.
+        if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, "signed out");
+      }
+    }
+  }
+
+  /** When to ask after one of them next, milliseconds since the epoch; null where nothing is open. */
+  dueAt(): number | null {
+    return this.#watch.dueAt(this.#open());
+  }
+
+  /** Asks after those that are due, and ends those that have ended. */
+  async recheck(): Promise<void> {
+    const { ended, checkAt } = await this.#watch.recheck(this.#open(), Date.now());
+    for (const [id, at] of checkAt) {
+      this.exchanges.checked(id, at);
+      for (const { socket, attachment } of this.#sockets(SocketTag.session(id))) {
+        attach(socket, { ...attachment, checkAt: at });
+        this.#tunnel.viewer(attachment)?.checked(at);
+      }
+    }
+    this.end(ended);
+  }
+
+  async #check(env: Env, open: OpenSession, now: number): Promise<number | null> {
+    const userId = this.#tunnel.owner();
+    if (userId === undefined) return null;
+    const isAdmitted = async () => (await env.USER_HUB.getByName(userId).admission()).admitted;
+    return checkOpenSession(env, { ...open, userId }, isAdmitted, now);
+  }
+
+  #open(): OpenSession[] {
+    const sockets = this.#sockets(SocketTag.viewer).map(({ attachment }) => attachment);
+    return [...sockets, ...this.exchanges.long()];
+  }
+
+  #sockets(tag: string): { socket: WebSocket; attachment: ViewerAttachment }[] {
+    return this.#state.getWebSockets(tag).flatMap((socket) => {
+      const attachment = socket.readyState === WebSocket.OPEN ? attachmentOf(socket) : undefined;
+      return attachment?.kind === "viewer" ? [{ socket, attachment }] : [];
+    });
+  }
+}
