@@ -8,6 +8,8 @@ import { migrate } from "./schema.ts";
 export const MAX_INSTANCES = 2000;
 /** Milliseconds by which a proof of life must be newer to change what a card says of it. */
 const WORTH_TELLING_MS = 10_000;
+/** Milliseconds from the check of a connector's token to its registration, at most. */
+const REGISTERS_WITHIN_MS = 60_000;
 
 type Row = Record<string, SqlStorageValue>;
 
@@ -136,6 +138,18 @@ export class Registry {
 
   isTokenRevoked(tokenId: string): boolean {
     return this.#sql.exec("SELECT 1 FROM revoked_tokens WHERE token_id = ?", tokenId).toArray().length > 0;
+  }
+
+  /** Remembers when a token that was rotated stops working, while instances may still register that do not know. */
+  markTokenExpires(tokenId: string, at: number, now: number): void {
+    this.#sql.exec("DELETE FROM expiring_tokens WHERE at <= ?", now - REGISTERS_WITHIN_MS);
+    this.#sql.exec("INSERT OR REPLACE INTO expiring_tokens (token_id, at) VALUES (?, ?)", tokenId, at);
+  }
+
+  /** When a token that was rotated stops working, in milliseconds since the epoch; undefined for others. */
+  tokenExpiry(tokenId: string): number | undefined {
+    const query = "SELECT at FROM expiring_tokens WHERE token_id = ?";
+    return this.#sql.exec<{ at: number }>(query, tokenId).toArray()[0]?.at;
   }
 
   #withProof(instance: Instance): Instance {

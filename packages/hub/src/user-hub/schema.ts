@@ -41,6 +41,10 @@ const MIGRATIONS: readonly string[] = [
      refresh_token TEXT NOT NULL,
      refresh_expires_at INTEGER NOT NULL
    ) STRICT;`,
+  `CREATE TABLE expiring_tokens (
+     token_id TEXT PRIMARY KEY,
+     at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Brings the tables up to date; writes nothing where they are. */

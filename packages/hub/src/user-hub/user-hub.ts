@@ -58,6 +58,9 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
       return;
     }
     this.#pages.changed(instance.label, known === "known");
+    // The token may have been rotated since its check, too.
+    const expiresAt = this.#registry.tokenExpiry(instance.tokenId);
+    if (expiresAt !== undefined) await this.#expireToken(instance.label, instance.tokenId, expiresAt);
   }
 
   async instanceStatus(clientId: string, report: StatusReport): Promise<void> {
@@ -128,6 +131,13 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     await Promise.all(labels.map((label) => this.#disconnectToken(label, tokenId)));
   }
 
+  /** From `at` on a token that was just rotated is worth nothing: whatever is connected with it then is closed. */
+  async tokenExpires(tokenId: string, at: number): Promise<void> {
+    this.#registry.markTokenExpires(tokenId, at, Date.now());
+    const labels = this.#registry.withToken(tokenId).map((instance) => instance.label);
+    await Promise.all(labels.map((label) => this.#expireToken(label, tokenId, at)));
+  }
+
   /** A dashboard's WebSocket; the Worker has checked who opens it. */
   override fetch(request: Request): Response {
     const sessionId = request.headers.get(PAGE_SESSION_HEADER);
@@ -188,5 +198,9 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
 
   async #disconnectToken(label: string, tokenId: string): Promise<void> {
     await this.env.TUNNEL.getByName(label).disconnectToken(this.#owner, tokenId);
+  }
+
+  async #expireToken(label: string, tokenId: string, at: number): Promise<void> {
+    await this.env.TUNNEL.getByName(label).tokenExpires(this.#owner, tokenId, at);
   }
 }
