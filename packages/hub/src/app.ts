@@ -16,6 +16,7 @@ import { clientPages } from "./pages/clients.tsx";
 import { dashboardPages } from "./pages/dashboard.tsx";
 import { healthPage } from "./pages/health.ts";
 import { openPage } from "./pages/open.ts";
+import { sessionPages } from "./pages/sessions.tsx";
 import { signInPages } from "./pages/sign-in.tsx";
 import { tokenPages } from "./pages/tokens.tsx";
 import { instanceRoutes, routes } from "./routes.ts";
@@ -45,6 +46,7 @@ for (const pages of [
   accessPages,
   auditPages,
   apiAccess,
+  sessionPages,
   signInPages,
   openPage,
   healthPage,

@@ -117,6 +117,11 @@ export async function signIn(
 /** Ends a sign-in and returns the `Set-Cookie` values that remove it from the browser. */
 export async function signOut(env: Env, session: Session): Promise<string[]> {
   await endSessions(env, session.userId, [session.id]);
+  return removalCookies();
+}
+
+/** The `Set-Cookie` values that remove a sign-in from a browser. */
+export function removalCookies(): string[] {
   return [serializeCookie(SESSION_COOKIE, "", 0), serializeCookie(ACCESS_COOKIE, "", 0)];
 }
 
