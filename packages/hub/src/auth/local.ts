@@ -37,7 +37,8 @@ export async function redeemLocalCode(
   return grant?.user_id === LOCAL_USER.id;
 }
 
-function isLoopbackName(hostname: string): boolean {
+/** True for names that lead to this machine wherever they are used. */
+export function isLoopbackName(hostname: string): boolean {
   if (hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]") return true;
   return hostname.endsWith(".localhost");
 }
