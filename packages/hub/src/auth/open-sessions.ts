@@ -35,7 +35,7 @@ export function firstCheckAt(env: Env, verifiedAt: number): number {
  */
 export async function checkOpenSession(
   env: Env,
-  open: OpenSession & { userId: string },
+  open: Omit<OpenSession, "checkAt"> & { userId: string },
   isAdmitted: () => Promise<boolean>,
   now: number,
 ): Promise<number | null> {
@@ -43,7 +43,8 @@ export async function checkOpenSession(
   if (row?.user_id !== open.userId) return null;
   const usedAt = Math.max(row.last_used_at, open.usedAt);
   const endsAt = Math.min(row.expires_at, usedAt + IDLE_MS);
-  if (endsAt <= now) return null;
+  // Nor does use that came too late bring it back.
+  if (endsAt <= now || row.last_used_at + IDLE_MS <= usedAt) return null;
   if (row.last_used_at + ACCESS_MS <= usedAt) await touchSession(env.DB, row.id, usedAt);
   const known = isCurrent(env, row, now) ? row : await askAgain(env, row, isAdmitted);
   if (known === null) return null;

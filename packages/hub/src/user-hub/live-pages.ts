@@ -2,6 +2,8 @@
  * The open dashboards of one person. A page that connects is sent the whole truth; afterwards each change is sent to
  * every page as the cards it touched. Sockets hibernate; nothing here needs to outlive an eviction.
  */
+import { firstCheckAt, type OpenSession } from "../auth/open-sessions.ts";
+import type { Env } from "../env.ts";
 import { byOrder, type Instance } from "../instance.ts";
 import { renderBoard, renderChange } from "../ui/push.tsx";
 import type { View } from "../ui/view.ts";
@@ -23,15 +25,15 @@ interface Registry {
 export class LivePages {
   readonly #ctx: DurableObjectState;
   readonly #instances: Registry;
-  readonly #origins: View["origins"];
+  readonly #env: Env;
   /** Changed since the last push, by label; true where pages have a card of it. */
   readonly #changed = new Map<string, boolean>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pushedAt = 0;
 
-  constructor(ctx: DurableObjectState, instances: Registry, origins: View["origins"]) {
+  constructor(ctx: DurableObjectState, instances: Registry, env: Env) {
     this.#ctx = ctx;
-    this.#origins = origins;
+    this.#env = env;
     this.#instances = instances;
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PAGE_PING, PAGE_PONG));
   }
@@ -42,13 +44,24 @@ export class LivePages {
     if (this.#timer !== undefined) this.#push();
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server, [sessionTag(sessionId)]);
-    server.serializeAttachment({ sessionId } satisfies PageAttachment);
+    attach(server, { sessionId, checkAt: firstCheckAt(this.#env, Date.now()) });
     server.send(renderBoard(this.#instances.list().toSorted(byOrder), this.#view()));
     return new Response(null, { status: 101, webSocket: client });
   }
 
   closeSession(sessionId: string): void {
     for (const page of this.#ctx.getWebSockets(sessionTag(sessionId))) closePage(page);
+  }
+
+  /** The sign-ins of the open pages. Looking counts as use at once, so nothing is kept of it here. */
+  open(): OpenSession[] {
+    const pages = this.#ctx.getWebSockets().filter((page) => page.readyState === WebSocket.OPEN);
+    return pages.map((page) => ({ ...attachmentOf(page), usedAt: 0 }));
+  }
+
+  /** Remembers when to ask after a sign-in again. */
+  checked(sessionId: string, checkAt: number): void {
+    for (const page of this.#ctx.getWebSockets(sessionTag(sessionId))) attach(page, { sessionId, checkAt });
   }
 
   /** Sends a change soon. `isKnown` says whether pages already have a card of this instance. */
@@ -60,7 +73,7 @@ export class LivePages {
   }
 
   #view(): View {
-    return { now: Date.now(), origins: this.#origins };
+    return { now: Date.now(), origins: this.#env };
   }
 
   #push(): void {
@@ -74,17 +87,24 @@ export class LivePages {
   }
 }
 
-interface PageAttachment {
-  sessionId: string;
+/** By which sign-in a page's socket was opened, and when to ask after it, milliseconds since the epoch. */
+type PageAttachment = Pick<OpenSession, "sessionId" | "checkAt">;
+
+function attach(page: WebSocket, attachment: PageAttachment): void {
+  page.serializeAttachment(attachment);
+}
+
+function attachmentOf(page: WebSocket): PageAttachment {
+  return page.deserializeAttachment() as PageAttachment;
 }
 
 /** By which sign-in a page's socket was opened. */
 export function pageSession(page: WebSocket): string {
-  return (page.deserializeAttachment() as PageAttachment).sessionId;
+  return attachmentOf(page).sessionId;
 }
 
 /** Tells a page that its sign-in ended: in a word, because browsers report a close two seconds late, and then with a code. */
-export function closePage(page: WebSocket): void {
+function closePage(page: WebSocket): void {
   if (page.readyState !== WebSocket.OPEN) return;
   page.send(SIGNED_OUT);
   page.close(4401, "signed out");

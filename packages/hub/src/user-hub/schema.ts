@@ -28,6 +28,7 @@ const MIGRATIONS: readonly string[] = [
   `CREATE TABLE opened_instances (
      session_id TEXT NOT NULL,
      label TEXT NOT NULL,
+     opened_at INTEGER NOT NULL,
      PRIMARY KEY (session_id, label)
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE ended_sessions (

@@ -1,5 +1,5 @@
 /** Which sign-ins have gone to which instances, and which have ended while cookies of theirs may still be fresh. */
-import { ACCESS_MS } from "../auth/session.ts";
+import { ABSOLUTE_MS, ACCESS_MS } from "../auth/session.ts";
 
 /** Cookies are believed for `ACCESS_MS`; clocks may differ by a little. */
 const REMEMBERED_MS = ACCESS_MS + 60_000;
@@ -11,11 +11,14 @@ export class SignIns {
     this.#sql = storage.sql;
   }
 
-  opened(sessionId: string, label: string): void {
+  opened(sessionId: string, label: string, now: number): void {
+    // One that has just ended gets no code any more, and nobody would take this out again.
+    if (this.isEnded(sessionId)) return;
     this.#sql.exec(
-      "INSERT OR IGNORE INTO opened_instances (session_id, label) VALUES (?, ?)",
+      "INSERT OR IGNORE INTO opened_instances (session_id, label, opened_at) VALUES (?, ?, ?)",
       sessionId,
       label,
+      now,
     );
   }
 
@@ -28,6 +31,8 @@ export class SignIns {
   /** Remembers their end and returns, by label, which of them went to which instance. */
   end(sessionIds: readonly string[], now: number): Map<string, string[]> {
     this.#sql.exec("DELETE FROM ended_sessions WHERE until <= ?", now);
+    // Of sign-ins that nobody ended: they have expired.
+    this.#sql.exec("DELETE FROM opened_instances WHERE opened_at <= ?", now - ABSOLUTE_MS);
     const byLabel = new Map<string, string[]>();
     for (const id of sessionIds) {
       const until = now + REMEMBERED_MS;

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
-import { findLiveSession } from "../auth/session.ts";
+import { Alarm } from "../alarm.ts";
+import { checkOpenSession, SessionWatch, type OpenSession } from "../auth/open-sessions.ts";
 import type { EntityKind, Memberships } from "../auth/policy.ts";
 import type {
   Admission,
@@ -15,10 +16,11 @@ import type {
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
 import { PAGE_SESSION_HEADER } from "../page-socket.ts";
-import { closePage, LivePages, pageSession } from "./live-pages.ts";
+import { LivePages, pageSession } from "./live-pages.ts";
 import { parseConnected, parseReport } from "./parse.ts";
 import { Registry } from "./registry.ts";
 import { SignIns } from "./sign-ins.ts";
+import { tellTunnels } from "./tell-tunnels.ts";
 
 /** What a page sends when someone looks at it again. */
 const LOOK = "look";
@@ -36,6 +38,9 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   readonly #registry: Registry;
   readonly #pages: LivePages;
   readonly #signIns: SignIns;
+  readonly #watch = new SessionWatch((open, now) => this.#check(open, now));
+  readonly #alarm: Alarm;
+  #isAlarmed = false;
   #lookedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -43,6 +48,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     this.#registry = new Registry(ctx.storage);
     this.#pages = new LivePages(ctx, this.#registry, env);
     this.#signIns = new SignIns(ctx.storage);
+    this.#alarm = new Alarm(ctx.storage);
   }
 
   async instanceConnected(from: InstanceConnected): Promise<void> {
@@ -84,15 +90,30 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   }
 
   opened(sessionId: string, label: string): void {
-    this.#signIns.opened(sessionId, label);
+    this.#signIns.opened(sessionId, label, Date.now());
   }
 
   async sessionsEnded(sessionIds: string[]): Promise<void> {
     for (const id of sessionIds) this.#pages.closeSession(id);
     const opened = this.#signIns.end(sessionIds, Date.now());
-    await Promise.all(
-      [...opened].map(([label, ids]) => this.env.TUNNEL.getByName(label).endSessions(this.#owner, ids)),
+    await tellTunnels(this.ctx, opened.keys(), (label) =>
+      this.env.TUNNEL.getByName(label).endSessions(this.#owner, opened.get(label) ?? []),
     );
+    await this.#schedule();
+  }
+
+  /** A sign-in with an open dashboard must be asked after. */
+  override async alarm(): Promise<void> {
+    this.#alarm.wentOff();
+    this.#isAlarmed = true;
+    try {
+      const { ended, checkAt } = await this.#watch.recheck(this.#pages.open(), Date.now());
+      for (const [id, at] of checkAt) this.#pages.checked(id, at);
+      if (ended.length > 0) await this.sessionsEnded(ended);
+    } finally {
+      this.#isAlarmed = false;
+      await this.#schedule();
+    }
   }
 
   async signedIn(_grant: GitHubGrant, _memberships: Memberships): Promise<Admission> {
@@ -139,26 +160,48 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   }
 
   /** A dashboard's WebSocket; the Worker has checked who opens it. */
-  override fetch(request: Request): Response {
+  override async fetch(request: Request): Promise<Response> {
     const sessionId = request.headers.get(PAGE_SESSION_HEADER);
     if (sessionId === null || request.headers.get("upgrade") !== "websocket")
       return new Response(null, { status: 400 });
+    if (this.#signIns.isEnded(sessionId)) return new Response(null, { status: 401 });
     const response = this.#pages.accept(sessionId);
     this.#look();
+    await this.#schedule();
     return response;
   }
 
   override async webSocketMessage(page: WebSocket, message: string | ArrayBuffer): Promise<void> {
     if (message !== LOOK) return;
-    const signIn = { sessionId: pageSession(page), userId: this.#owner };
-    if (await findLiveSession(this.env, signIn)) this.#look();
-    else closePage(page);
+    const [sessionId, now] = [pageSession(page), Date.now()];
+    if ((await this.#check({ sessionId, usedAt: now }, now)) === null) await this.sessionsEnded([sessionId]);
+    else this.#look();
+  }
+
+  override async webSocketClose(): Promise<void> {
+    await this.#schedule();
+  }
+
+  override async webSocketError(): Promise<void> {
+    await this.#schedule();
   }
 
   get #owner(): string {
     const { name } = this.ctx.id;
     if (name === undefined) throw new Error("A UserHub is named by its user's id.");
     return name;
+  }
+
+  /** When to ask after a sign-in of this person again; null where it has ended. */
+  #check(used: Omit<OpenSession, "checkAt">, now: number): Promise<number | null> {
+    const isAdmitted = async () => (await this.admission()).admitted;
+    return checkOpenSession(this.env, { ...used, userId: this.#owner }, isAdmitted, now);
+  }
+
+  /** Sets the alarm to when the first sign-in with an open dashboard is due. */
+  async #schedule(): Promise<void> {
+    if (this.#isAlarmed) return;
+    await this.#alarm.set(() => this.#watch.dueAt(this.#pages.open()));
   }
 
   #changed(clientId: string): void {
