@@ -63,8 +63,8 @@ function SessionsPage({ session, sessions, now, env }: SessionsPageProps) {
       <main class="page">
         <h1>Sessions</h1>
         <p>
-          The browsers in which <bdi>{session.login}</bdi> is signed in. Ending one closes what it has open,
-          here and at instances.
+          The browsers in which you are signed in as <bdi>{session.login}</bdi>. Ending one closes what it has
+          open, here and at instances.
         </p>
         <ul class="rows">
           {sessions.map((listed) => (
