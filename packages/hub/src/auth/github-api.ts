@@ -34,6 +34,7 @@ const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const login = v.pipe(v.string(), v.minLength(1), v.maxLength(300));
 const state = v.picklist(["active", "pending"]);
 const account = v.object({ id, login });
+const Profile = v.object({ id, login, type: v.string() });
 
 const User = v.object({ id, login, name: v.nullish(v.pipe(v.string(), v.maxLength(1000))) });
 const OrganizationMembership = v.object({ state, organization: account });
@@ -52,6 +53,14 @@ const NOT_INSTALLED = "resource not accessible by integration";
 /** Whose token this is. */
 export function fetchUser(api: GitHubApi): Promise<ApiAnswer<GitHubUser>> {
   return ask(api, "/user", User);
+}
+
+/** Anybody's public account: a person's, `type` "User", or an organisation's, "Organization". */
+export function fetchAccount(
+  api: GitHubApi,
+  accountLogin: string,
+): Promise<ApiAnswer<v.InferOutput<typeof Profile>>> {
+  return ask(api, `/users/${encodeURIComponent(accountLogin)}`, Profile);
 }
 
 /** The person's membership in an organisation, by its login. */
