@@ -21,10 +21,12 @@
   }
 
   function showTimes() {
-    for (const time of document.querySelectorAll("time[data-since]")) {
-      const at = Number(time.dataset.since);
-      const words = duration(now() - at);
-      const text = time.dataset.ago !== undefined && words !== "now" ? `${words} ago` : words;
+    for (const time of document.querySelectorAll("time[data-since], time[data-until]")) {
+      const { since, until, ago } = time.dataset;
+      const at = Number(since ?? until);
+      const words = duration(until === undefined ? now() - at : Math.max(at - now(), 10 * SECOND));
+      const text =
+        until !== undefined ? `in ${words}` : ago !== undefined && words !== "now" ? `${words} ago` : words;
       if (time.textContent !== text) time.textContent = text;
       const exact = new Date(at).toLocaleString();
       if (time.title !== exact) time.title = exact;

@@ -3,7 +3,6 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { ask, connected, cookiePair, HUB, signedIn, type Person } from "../test/hub.ts";
 import { app } from "./app.ts";
 import { createLocalCode, LOCAL_USER } from "./auth/local.ts";
-import { verifyInstanceToken } from "./auth/token.ts";
 import { bindingHash, redeemViewerCode } from "./auth/viewer.ts";
 import { upsertUser } from "./db/users.ts";
 import { routes } from "./routes.ts";
@@ -85,51 +84,6 @@ describe("who may do what", () => {
   test("a body that is too large is refused", async () => {
     const body = JSON.stringify({ name: "x".repeat(100_000) });
     expect((await ask(routes.apiTokens, { method: "POST", person: ann, body })).status).toBe(413);
-  });
-});
-
-describe("tokens", () => {
-  const asJson = { accept: "application/json", "content-type": "application/json" };
-
-  test("are made, listed without their text, and revoked", async () => {
-    const body = JSON.stringify({ name: " laptop " });
-    const made = await ask(routes.apiTokens, { method: "POST", person: ann, headers: asJson, body });
-    expect(made.status).toBe(201);
-    const { id, token } = await made.json<{ id: string; token: string }>();
-    expect(await verifyInstanceToken(env.DB, token)).toMatchObject({
-      ok: { tokenId: id, userId: "ann" },
-    });
-
-    const listed = await ask(routes.apiTokens, { person: ann });
-    const text = await listed.text();
-    expect(text).toContain(`"name":"laptop"`);
-    expect(text).not.toContain(token.slice(4, 40));
-    expect(await (await ask(routes.apiTokens, { person: eve })).json()).toEqual({ tokens: [] });
-
-    const path = `${routes.apiTokens}/${id}`;
-    expect((await ask(path, { method: "DELETE", person: eve })).status).toBe(404);
-    expect((await ask(path, { method: "DELETE", person: ann })).status).toBe(204);
-    expect(await verifyInstanceToken(env.DB, token)).toEqual({ refused: "revoked" });
-  });
-
-  test.each(["", "{}", `{"name":""}`, `{"name":1}`, `{"name":"${"x".repeat(81)}"}`, "[]", "null", "{"])(
-    "%j makes none",
-    async (body) => {
-      const response = await ask(routes.apiTokens, { method: "POST", person: ann, headers: asJson, body });
-      expect(response.status).toBe(400);
-      expect(await response.json()).toMatchObject({ error: { code: "bad_request" } });
-    },
-  );
-
-  test("the page shows a new one once, in the command that uses it", async () => {
-    const body = new URLSearchParams({ name: `<b>"desk"` });
-    const text = await (await ask(routes.newToken, { method: "POST", person: ann, body })).text();
-    expect(text).toMatch(
-      /ORCHESTRATOR_TOKEN=orc_[\w-]{49} npx \S+ connect --url http:\/\/hub\.localhost:8787/,
-    );
-    expect(text).toContain("&lt;b&gt;&quot;desk&quot;");
-    const again = await (await ask(routes.tokens, { person: ann })).text();
-    expect(again).not.toContain("orc_");
   });
 });
 

@@ -131,6 +131,12 @@ const MEANINGS = {
     happened: "You have as many tokens as the hub keeps.",
     next: "Revoke one you do not use.",
   },
+  token_replaced: {
+    status: 409,
+    title: "This token was rotated before",
+    happened: "Another token has taken its place.",
+    next: "Rotate that one, or make a new token.",
+  },
   too_large: {
     status: 413,
     title: "Too large",

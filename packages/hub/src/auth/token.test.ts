@@ -29,10 +29,10 @@ test("a token says whose it is until it is revoked", async () => {
       lastUse: null,
     },
   });
-  expect(await revokeToken(env.DB, { id: row.id, userId: "eve" })).toBe(false);
-  expect(await revokeToken(env.DB, { id: row.id, userId: "ann" })).toBe(true);
+  expect(await revokeToken(env.DB, { id: row.id, userId: "eve" })).toBeNull();
+  expect(await revokeToken(env.DB, { id: row.id, userId: "ann" }, 7)).toMatchObject({ revoked_at: 7 });
   expect(await verifyInstanceToken(env.DB, text)).toEqual({ refused: "revoked" });
-  expect(await revokeToken(env.DB, { id: row.id, userId: "ann" })).toBe(false);
+  expect(await revokeToken(env.DB, { id: row.id, userId: "ann" }, 8)).toMatchObject({ revoked_at: 7 });
 });
 
 test("a mistyped or foreign token is refused without asking the database", async () => {

@@ -5,6 +5,7 @@
 import {
   createToken,
   findTokenByText,
+  replaceToken,
   setTokenUsed,
   type PresentedTokenRow,
   type TokenRow,
@@ -64,6 +65,20 @@ export async function issueInstanceToken(
   const text = await createInstanceToken();
   const stored = { id: randomSecret(12), text, userId, name, scopes: scopes.join(" "), expiresAt };
   return { text, row: await createToken(db, stored, now) };
+}
+
+/**
+ * Puts a new token in the place of a person's, with the same name, scopes and lifetime, and lets the old one work until
+ * `oldExpiresAt` at most. Null where there is none, or it was revoked or replaced already.
+ */
+export async function rotateInstanceToken(
+  db: D1Database,
+  token: { id: string; userId: string; oldExpiresAt: number },
+  now: number = Date.now(),
+): Promise<{ text: string; row: TokenRow } | null> {
+  const by = { id: randomSecret(12), text: await createInstanceToken() };
+  const row = await replaceToken(db, token, by, now);
+  return row === null ? null : { text: by.text, row };
 }
 
 /** Whose token this is, or why it is refused. Malformed ones are refused without asking the database. */

@@ -125,7 +125,7 @@ export async function replaceToken(
   replaced: { id: string; userId: string; oldExpiresAt: number },
   by: { id: string; text: string },
   now: number = Date.now(),
-): Promise<{ row: TokenRow; oldExpiresAt: number } | null> {
+): Promise<TokenRow | null> {
   const current = "id = ?1 AND user_id = ?2 AND revoked_at IS NULL AND replaced_by IS NULL";
   const insert = db
     .prepare(
@@ -136,27 +136,27 @@ export async function replaceToken(
     .bind(replaced.id, replaced.userId, by.id, await sha256(by.text), hintOf(by.text), now);
   const update = db
     .prepare(
-      `UPDATE tokens SET replaced_by = ?3, expires_at = min(coalesce(expires_at, ?4), ?4) WHERE ${current}
-       RETURNING expires_at`,
+      `UPDATE tokens SET replaced_by = ?3, expires_at = min(coalesce(expires_at, ?4), ?4) WHERE ${current}`,
     )
     .bind(replaced.id, replaced.userId, by.id, replaced.oldExpiresAt);
-  const [inserted, updated] = await db.batch([insert, update]);
-  const row = inserted?.results[0] as TokenRow | undefined;
-  const old = updated?.results[0] as { expires_at: number } | undefined;
-  return row === undefined || old === undefined ? null : { row, oldExpiresAt: old.expires_at };
+  const [inserted] = await db.batch<TokenRow>([insert, update]);
+  return inserted?.results[0] ?? null;
 }
 
-/** Revokes a person's token; false where there is no such token or it is revoked already. */
-export async function revokeToken(
+/**
+ * Revokes a person's token. Returns it as it is then, with the time it was first revoked; null where there is none.
+ */
+export function revokeToken(
   db: D1Database,
   token: { id: string; userId: string },
   now: number = Date.now(),
-): Promise<boolean> {
-  const { meta } = await db
-    .prepare("UPDATE tokens SET revoked_at = ? WHERE id = ? AND user_id = ? AND revoked_at IS NULL")
+): Promise<TokenRow | null> {
+  return db
+    .prepare(
+      `UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? AND user_id = ? RETURNING ${COLUMNS}`,
+    )
     .bind(now, token.id, token.userId)
-    .run();
-  return meta.changes > 0;
+    .first<TokenRow>();
 }
 
 /** Removes what a person revoked before `before`, or what ran out before then: nobody asks why it is refused any more. */

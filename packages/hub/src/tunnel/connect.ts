@@ -4,9 +4,9 @@
  */
 import { ClientIdSchema, SUBPROTOCOL } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
-import { isAdmissionCurrent } from "../auth/admission.ts";
 import { checkEdge, countExact } from "../auth/rate-limits.ts";
 import { placeOf } from "../auth/request-place.ts";
+import { admittedRole } from "../auth/session.ts";
 import { recordTokenUse, verifyInstanceToken, type TokenHolder, type TokenRefusal } from "../auth/token.ts";
 import type { Env } from "../env.ts";
 import { instanceLabel } from "../origins.ts";
@@ -65,14 +65,9 @@ async function authenticate(request: Request, env: Env): Promise<TokenHolder | R
   if (!holder.scopes.includes("connect")) {
     return refuseDial(401, "unauthorized", "The token is not for instances: it lacks the scope connect.");
   }
-  if (await isAdmitted(holder, env)) return holder;
+  if ((await admittedRole(env, holder.userId, holder.admission, Date.now())) !== null) return holder;
   const message = "The owner of the token may not use this hub now; when they sign in there, it says why.";
   return refuseDial(403, "not_admitted", message, NOT_ADMITTED_RETRY_SECONDS);
-}
-
-async function isAdmitted({ userId, admission }: TokenHolder, env: Env): Promise<boolean> {
-  if (isAdmissionCurrent(userId, admission, env, Date.now())) return true;
-  return (await env.USER_HUB.getByName(userId).admission()).admitted;
 }
 
 function tooMany(retryAfterSeconds: number): Response {

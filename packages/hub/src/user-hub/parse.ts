@@ -8,17 +8,9 @@ import {
 import * as v from "valibot";
 import type { InstanceConnected, StatusReport } from "../contracts.ts";
 import { isLabel } from "../origins.ts";
+import { visibleText } from "../visible-text.ts";
 
-/** Control characters, and those that change the direction of the text around them. */
-// oxlint-disable-next-line no-control-regex -- control characters are what is removed
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-
-const shown = (max: number) =>
-  v.pipe(
-    v.string(),
-    v.maxLength(max),
-    v.transform((text) => text.replace(UNSEEN, "").toWellFormed()),
-  );
+const shown = (max: number) => v.pipe(v.string(), v.maxLength(max), v.transform(visibleText));
 const time = v.pipe(v.number(), v.integer(), v.minValue(0));
 const software = v.object({ name: shown(64), version: shown(64) });
 const sessions = v.pipe(
