@@ -46,6 +46,18 @@ const MIGRATIONS: readonly string[] = [
      token_id TEXT PRIMARY KEY,
      at INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE access_state (
+     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+     refused INTEGER NOT NULL,
+     ask_after INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE membership_losses (
+     lost TEXT NOT NULL,
+     id INTEGER NOT NULL,
+     login TEXT NOT NULL,
+     at INTEGER NOT NULL,
+     PRIMARY KEY (lost, id)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Brings the tables up to date; writes nothing where they are. */

@@ -13,10 +13,12 @@ import type {
   StatusReport,
   UserHubRpc,
 } from "../contracts.ts";
+import { deleteAllSessions } from "../db/sessions.ts";
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
 import { PAGE_SESSION_HEADER } from "../page-socket.ts";
 import { LivePages, pageSession } from "./live-pages.ts";
+import { Membership } from "./membership.ts";
 import { parseConnected, parseReport } from "./parse.ts";
 import { Registry } from "./registry.ts";
 import { SignIns } from "./sign-ins.ts";
@@ -24,6 +26,9 @@ import { tellTunnels } from "./tell-tunnels.ts";
 
 /** What a page sends when someone looks at it again. */
 const LOOK = "look";
+
+/** Told to the instances of a person who may not use the hub. At most 123 bytes. */
+const NOT_ADMITTED = "The owner of this instance may not use this hub now.";
 
 /** Milliseconds between two looks at the same Tunnels. */
 const LOOK_EVERY_MS = 15_000;
@@ -40,6 +45,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   readonly #signIns: SignIns;
   readonly #watch = new SessionWatch((open, now) => this.#check(open, now));
   readonly #alarm: Alarm;
+  readonly #membership: Membership;
   #isAlarmed = false;
   #lookedAt = 0;
 
@@ -49,6 +55,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     this.#pages = new LivePages(ctx, this.#registry, env);
     this.#signIns = new SignIns(ctx.storage);
     this.#alarm = new Alarm(ctx.storage);
+    const [owner, closeAll] = [() => this.#owner, () => this.#closeAll()];
+    this.#membership = new Membership({ storage: ctx.storage, env, owner, closeAll });
   }
 
   async instanceConnected(from: InstanceConnected): Promise<void> {
@@ -56,6 +64,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     // The token may have been revoked between its check and this call; whatever else is wrong, it must not stay.
     if (this.#registry.isTokenRevoked(instance.tokenId))
       return this.#disconnectToken(instance.label, instance.tokenId);
+    // So may its owner have been let go.
+    if (this.#membership.isRefused) return this.#turnAway([instance.label]);
     const known = this.#registry.connected(instance);
     if (known === "stale") return;
     if (known === "full") {
@@ -71,6 +81,9 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
 
   async instanceStatus(clientId: string, report: StatusReport): Promise<void> {
     if (this.#registry.reported(clientId, parseReport(report))) this.#changed(clientId);
+    // One that was thought gone when everything was closed is heard of again.
+    const label = this.#membership.isRefused ? this.#registry.find(clientId)?.label : undefined;
+    if (label !== undefined) await this.#turnAway([label]);
   }
 
   async instanceGone(clientId: string, connectedAt: number, reason: GoneReason, at: number): Promise<void> {
@@ -116,24 +129,24 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     }
   }
 
-  async signedIn(_grant: GitHubGrant, _memberships: Memberships): Promise<Admission> {
-    return this.admission();
+  signedIn(grant: GitHubGrant, memberships: Memberships): Promise<Admission> {
+    return this.#membership.signedIn(grant, memberships);
   }
 
-  async admission(): Promise<Admission> {
-    return { admitted: true, role: "admin" };
+  admission(): Promise<Admission> {
+    return this.#membership.admission();
   }
 
-  async membershipLost(_loss: MembershipLoss): Promise<Admission> {
-    return this.admission();
+  membershipLost(loss: MembershipLoss): Promise<Admission> {
+    return this.#membership.lost(loss);
   }
 
-  async membershipDoubted(): Promise<Admission> {
-    return this.admission();
+  membershipDoubted(): Promise<Admission> {
+    return this.#membership.doubted();
   }
 
-  async lookUp(_kind: EntityKind, _name: string): Promise<GitHubLookup> {
-    return { found: false, why: "not_asked" };
+  lookUp(kind: EntityKind, name: string): Promise<GitHubLookup> {
+    return this.#membership.lookUp(kind, name);
   }
 
   /** Forgets an instance that is not connected; false where it is connected or unknown. */
@@ -202,6 +215,19 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   async #schedule(): Promise<void> {
     if (this.#isAlarmed) return;
     await this.#alarm.set(() => this.#watch.dueAt(this.#pages.open()));
+  }
+
+  /** The person may not use the hub: their sign-ins end, and their instances are sent away until they may. */
+  async #closeAll(): Promise<void> {
+    const connected = this.#registry.list().filter((instance) => instance.connected);
+    const sessionIds = await deleteAllSessions(this.env.DB, this.#owner);
+    await Promise.all([this.sessionsEnded(sessionIds), this.#turnAway(connected.map(({ label }) => label))]);
+  }
+
+  #turnAway(labels: string[]): Promise<void> {
+    return tellTunnels(this.ctx, labels, (label) =>
+      this.env.TUNNEL.getByName(label).disconnect(this.#owner, "going_away", NOT_ADMITTED),
+    );
   }
 
   #changed(clientId: string): void {
