@@ -5,7 +5,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { routePath } from "hono/route";
-import { authorize, issueCookies } from "./auth/authorizer.ts";
+import { authorize, issueCookies, signInPath } from "./auth/authorizer.ts";
 import { errorResponse, HubError } from "./errors.ts";
 import type { HubContext } from "./hono.ts";
 import { accessPages } from "./pages/access.tsx";
@@ -19,6 +19,7 @@ import { openPage } from "./pages/open.ts";
 import { sessionPages } from "./pages/sessions.tsx";
 import { signInPages } from "./pages/sign-in.tsx";
 import { tokenPages } from "./pages/tokens.tsx";
+import { webhookPages } from "./pages/webhooks.ts";
 import { instanceRoutes, routes } from "./routes.ts";
 import { securityHeaders } from "./security-headers.ts";
 
@@ -34,6 +35,8 @@ const secureAnswer: MiddlewareHandler<HubContext> = async (c, next) => {
 export const app = new Hono<HubContext>();
 
 app.use(secureAnswer, issueCookies, authorize);
+// GitHub's events are larger than what people send; they have a limit of their own.
+app.route("/", webhookPages);
 app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => errorResponse("too_large", c.req.raw) }));
 
 app.get(`${instanceRoutes.assets}*`, async (c) => staticFile(await c.env.ASSETS.fetch(c.req.raw)));
@@ -59,7 +62,10 @@ app.notFound((c) =>
 );
 
 app.onError((error, c) => {
-  if (error instanceof HubError) return errorResponse(error.code, c.req.raw, error.detail);
+  if (error instanceof HubError) {
+    const path = error.code === "sign_in_required" ? signInPath(c) : undefined;
+    return path === undefined ? errorResponse(error.code, c.req.raw, error.detail) : c.redirect(path);
+  }
   console.error({ event: "unhandled_error", method: c.req.method, route: routePath(c), error: error.stack });
   return errorResponse("internal_error", c.req.raw);
 });
