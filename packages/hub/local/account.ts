@@ -4,7 +4,7 @@ import { issueInstanceToken, verifyInstanceToken } from "../src/auth/token.ts";
 import { upsertUser } from "../src/db/users.ts";
 import { routes } from "../src/routes.ts";
 import type { Hub } from "./hub.ts";
-import { readPrivate, writePrivate } from "./state.ts";
+import { ADMIN_TOKEN_FILE, readPrivate, writePrivate } from "./state.ts";
 
 /** Adds the local person to the database. */
 export async function createLocalUser(db: D1Database): Promise<void> {
@@ -28,4 +28,12 @@ export async function machineToken(db: D1Database, folder: string): Promise<stri
   const token = await createToken(db, "This machine");
   writePrivate(folder, "token", token);
   return token;
+}
+
+/** Keeps a token in the state folder with which `npm run access` works on this hub; a new one where it is missing or revoked. */
+export async function keepAdminToken(db: D1Database, folder: string): Promise<void> {
+  const known = readPrivate(folder, ADMIN_TOKEN_FILE);
+  if (known !== undefined && "ok" in (await verifyInstanceToken(db, known))) return;
+  const token = { userId: LOCAL_USER.id, name: "npm run access", scopes: ["admin"] as const };
+  writePrivate(folder, ADMIN_TOKEN_FILE, (await issueInstanceToken(db, token)).text);
 }

@@ -2,7 +2,7 @@
  * The local hub in a process of its own, for tests that must kill it: told what to do, and answering, over Node's IPC.
  * Started by `e2e/hub.ts`.
  */
-import { createLocalUser, createSignInLink, createToken } from "./account.ts";
+import { createLocalUser, createSignInLink, createToken, keepAdminToken } from "./account.ts";
 import { openHub, type Hub } from "./hub.ts";
 import type { HubAnswer, HubRequest } from "./hub-messages.ts";
 import { childProcesses } from "./processes.ts";
@@ -19,6 +19,7 @@ const hub = await openHub({
   },
 });
 await createLocalUser(hub.db);
+await keepAdminToken(hub.db, folder);
 process.on("message", (request: HubRequest) => {
   answer(hub, request).then(
     (value) => {

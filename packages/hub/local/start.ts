@@ -1,7 +1,7 @@
 /** `npm start` and `npm run demo`: the hub on this machine, until Ctrl-C. */
 import { createInterface } from "node:readline";
 import { findClaudecodeui } from "@ai-orchestrator/connector";
-import { createLocalUser, createSignInLink, machineToken } from "./account.ts";
+import { createLocalUser, createSignInLink, keepAdminToken, machineToken } from "./account.ts";
 import { keepAttached } from "./attach.ts";
 import { build } from "./build.ts";
 import { claudecodeuiCommand } from "./claudecodeui.ts";
@@ -64,6 +64,7 @@ async function open(run: Run, demo: boolean): Promise<void> {
   });
   noteRun(run.folder, run.port);
   await createLocalUser(hub.db);
+  await keepAdminToken(hub.db, run.folder);
   showWelcome(hub.origin, await createSignInLink(hub));
   offerNewLinks(hub, run.closing);
   await attach(run, hub, demo);

@@ -11,6 +11,9 @@ import path from "node:path";
 import { randomSecret } from "../src/secrets.ts";
 import { repository } from "./paths.ts";
 
+/** The file in it with the token of `npm run access`. */
+export const ADMIN_TOKEN_FILE = "admin-token";
+
 /** Folder in which the local hub keeps everything: `$ORCHESTRATOR_STATE`, or `.orchestrator` in the repository. */
 export function stateFolder(environment: NodeJS.ProcessEnv): string {
   return path.resolve(environment["ORCHESTRATOR_STATE"] || path.join(repository, ".orchestrator"));

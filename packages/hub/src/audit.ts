@@ -1,5 +1,4 @@
 /** What is written into the audit log: who did what to whom, and what came of it. Never a secret, a code, a URL's query. */
-import type { RequestPlace } from "./auth/request-place.ts";
 
 export const AUDIT_ACTIONS = [
   "sign_in",
@@ -31,5 +30,6 @@ export interface AuditEvent {
   subject: string | null;
   /** One of a fixed set of words, e.g. a refusal's reason. */
   reason: string | null;
-  from: RequestPlace;
+  /** As request-place.ts says it. */
+  from: { ip: string | null; place: string | null };
 }

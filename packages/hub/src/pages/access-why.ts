@@ -1,45 +1,14 @@
 /** Why somebody can or cannot get in: the stored answers of GitHub under the policy of now. Nobody is asked. */
 import * as v from "valibot";
+import type { PersonAnswer, WhyAnswer } from "../access-answers.ts";
 import { membershipMaxAgeMs } from "../auth/admission.ts";
 import { LOCAL_USER } from "../auth/local.ts";
 import { parseGitHubId } from "../auth/policy-settings.ts";
 import { loadPolicy } from "../auth/policy-store.ts";
-import {
-  decide,
-  standingIn,
-  type AllowedEntity,
-  type Decision,
-  type MembershipState,
-} from "../auth/policy.ts";
+import { decide, standingIn, type AllowedEntity } from "../auth/policy.ts";
 import { findKnownPeople, type KnownPerson } from "../db/known-people.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
-
-/** What is known of one person, and what follows from it. */
-export interface PersonAnswer {
-  /** `local` or `github:<numeric id>`. */
-  userId: string;
-  login: string;
-  /** `local`: the hub's own machine's user, whom nothing decides about. `never_asked`: GitHub was not asked about them yet. */
-  decision: Decision | "local" | "never_asked";
-  /** What GitHub said about each line of the allow-list. */
-  standings: { entity: AllowedEntity; state: MembershipState }[];
-  /** When GitHub last answered and when it was last asked, milliseconds since the epoch. */
-  checkedAt: number | null;
-  triedAt: number | null;
-  /** True where that answer is too old to be relied on: GitHub is asked again when they come next. */
-  isDue: boolean;
-}
-
-export interface WhyAnswer {
-  /** The login or id that was asked about. */
-  user: string;
-  /** Everybody known by it; empty where nobody of that name ever tried. */
-  people: PersonAnswer[];
-  /** Lines of the allow-list that name this very person: all that can be said of somebody who never tried. */
-  named: AllowedEntity[];
-  isPolicyEmpty: boolean;
-}
 
 const UserSchema = v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(120));
 

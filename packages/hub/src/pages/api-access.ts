@@ -1,11 +1,12 @@
 import { Hono } from "hono";
+import type { PersonAnswer } from "../access-answers.ts";
 import type { AllowedEntity } from "../auth/policy.ts";
 import type { AuditRow } from "../db/audit.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { routes } from "../routes.ts";
 import { accessOf, addEntity, removeEntity } from "./access-actions.ts";
-import { whyAccess, type PersonAnswer } from "./access-why.ts";
+import { whyAccess } from "./access-why.ts";
 import { actorOf } from "./access.tsx";
 import { auditPage } from "./audit-page.ts";
 

@@ -1,4 +1,4 @@
-import type { PersonAnswer, WhyAnswer } from "../pages/access-why.ts";
+import type { PersonAnswer, WhyAnswer } from "../access-answers.ts";
 import { routes } from "../routes.ts";
 import { answerWords, ROLE_WORDS, standingWords, strangerWords } from "./access-words.ts";
 import { EntityKindAndId } from "./access.tsx";

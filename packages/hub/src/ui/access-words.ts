@@ -1,7 +1,7 @@
 /** The words of access and its log, the same on pages and in the command line. */
 import type { AuditAction } from "../audit.ts";
 import type { AllowedEntity, Decision, EntityKind, MembershipState, Refusal, Role } from "../auth/policy.ts";
-import type { PersonAnswer, WhyAnswer } from "../pages/access-why.ts";
+import type { PersonAnswer, WhyAnswer } from "../access-answers.ts";
 
 export const KIND_WORDS: Record<EntityKind, string> = {
   organization: "organisation",
