@@ -30,7 +30,6 @@ export const authorize: MiddlewareHandler<HubContext> = async (c, next) => {
   if (!isProgram) refuseForeignOrigin(c);
   if (rule !== undefined && CHECKED_BY_HANDLER.has(rule.who)) return next();
   const session = token === undefined ? await signedIn(c, rule) : await administrator(c, token);
-  if (session === null) return askToSignIn(c);
   // Nobody learns from the outside which pages there are.
   if (rule === undefined || !ANSWERED_BY_SESSION.has(rule.who))
     throw new HubError("not_found", { link: { href: routes.dashboard, text: "Dashboard" } });
@@ -40,6 +39,15 @@ export const authorize: MiddlewareHandler<HubContext> = async (c, next) => {
 
 function refuseForeignOrigin({ req, env }: Context<HubContext>): void {
   if (changesState(req.raw) && !comesFromHub(req.raw, env)) throw new HubError("origin_refused");
+}
+
+/** Where somebody who opens a page is asked to sign in and then brought back; undefined where nobody opens one. */
+export function signInPath({ req }: Context<HubContext>): string | undefined {
+  const isOpened = req.method === "GET" && (req.header("accept") ?? "").includes("text/html");
+  if (!isOpened || req.header("hx-request") !== undefined || isUpgrade(req.raw)) return undefined;
+  const { pathname, search } = new URL(req.url);
+  const query = pathname === routes.home ? "" : `?next=${encodeURIComponent(`${pathname}${search}`)}`;
+  return `${routes.signIn}${query}`;
 }
 
 /** Adds the cookies of a refreshed sign-in to the answer, whatever it is. */
@@ -72,22 +80,12 @@ function bearerToken(request: Request, rule: Rule | undefined): string | undefin
   return /^Bearer (\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
 }
 
-async function signedIn(c: Context<HubContext>, rule?: Rule): Promise<Session | null> {
+async function signedIn(c: Context<HubContext>, rule?: Rule): Promise<Session> {
   const proven = await proveSession(c.req.raw, c.env, rule?.proof ?? "database");
-  if (proven === null) return null;
+  if (proven === null) throw new HubError("sign_in_required");
   c.set("cookies", proven.cookies);
   if (rule?.who === "admin" && proven.session.role !== "admin") throw new HubError("admin_required");
   return proven.session;
-}
-
-/** Who opens a page is brought back to it; a program, or a page that fetches, is told. */
-function askToSignIn(c: Context<HubContext>): Response {
-  const isOpened = c.req.method === "GET" && (c.req.header("accept") ?? "").includes("text/html");
-  if (!isOpened || c.req.header("hx-request") !== undefined || isUpgrade(c.req.raw))
-    throw new HubError("sign_in_required");
-  const { pathname, search } = new URL(c.req.url);
-  const query = pathname === routes.home ? "" : `?next=${encodeURIComponent(`${pathname}${search}`)}`;
-  return c.redirect(`${routes.signIn}${query}`);
 }
 
 /** Who acts by a token with the scope `admin`: it is worth what its maker's word is worth now. */
