@@ -2,12 +2,14 @@
  * Whether a person is admitted, from what GitHub last said of them and how long ago. Pure; asking GitHub is the UserHub's
  * business. Whatever is not known admits nobody.
  */
-import type { Env } from "../env.ts";
 import { LOCAL_USER } from "./local.ts";
 import { decide, type AllowedEntity, type Memberships, type Refusal, type Role } from "./policy.ts";
 
-/** How long GitHub's answers count. */
-export type AdmissionSettings = Pick<Env, "MEMBERSHIP_MAX_AGE_SECONDS" | "MEMBERSHIP_GRACE_SECONDS">;
+/** How long GitHub's answers count; of env.ts, and spelled out, because the runner loads this file without a Worker. */
+export interface AdmissionSettings {
+  MEMBERSHIP_MAX_AGE_SECONDS?: string;
+  MEMBERSHIP_GRACE_SECONDS?: string;
+}
 
 const DAY_SECONDS = 86_400;
 const LIMITS = {

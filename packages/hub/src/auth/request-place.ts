@@ -8,7 +8,14 @@ export interface RequestPlace {
   place: string | null;
 }
 
-export function placeOf(request: Request): RequestPlace {
+/** A request, as far as it is looked at here; spelled out, because the runner loads this file without a Worker. */
+interface PlacedRequest {
+  headers: Headers;
+  /** What Cloudflare's edge knows of it. */
+  cf?: object | undefined;
+}
+
+export function placeOf(request: PlacedRequest): RequestPlace {
   return { ip: clientIp(request), place: cityAndCountry(request.cf) };
 }
 
@@ -19,7 +26,7 @@ export const LOCAL_PLACE = "local";
  * What attempts from one place are counted under: an IPv4 address, an IPv6 network of 64 bits (one subscriber has that
  * many addresses), or `LOCAL_PLACE` where the platform names none.
  */
-export function placeKey(request: Request): string {
+export function placeKey(request: PlacedRequest): string {
   const ip = clientIp(request);
   if (ip === null) return LOCAL_PLACE;
   if (!ip.includes(":") || ip.includes(".")) return ip;
@@ -27,12 +34,13 @@ export function placeKey(request: Request): string {
 }
 
 /** Set by Cloudflare's edge, which removes what a client sent; nothing else is believed. */
-function clientIp(request: Request): string | null {
+function clientIp(request: PlacedRequest): string | null {
   return request.headers.get("cf-connecting-ip");
 }
 
-function cityAndCountry(cf: Request["cf"]): string | null {
-  const parts = [cf?.["city"], cf?.["country"]].filter((part): part is string => typeof part === "string");
+function cityAndCountry(cf: PlacedRequest["cf"]): string | null {
+  const { city, country }: { city?: unknown; country?: unknown } = cf ?? {};
+  const parts = [city, country].filter((part): part is string => typeof part === "string");
   return parts.length === 0 ? null : parts.join(", ");
 }
 
