@@ -1,6 +1,8 @@
 /** The command as people run it: started as a process, read on its terminal. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -135,6 +137,26 @@ test("a hub that says to stay away ends it, with a reason and a next step", asyn
   expect(output()).toContain(
     "Stopped by the hub: this token was revoked. Make a new token on the hub's page for tokens.",
   );
+});
+
+test("a hub that refuses the token ends it: what is wrong, what to do, exit code 4", async () => {
+  const body = JSON.stringify({ error: { code: "unauthorized", message: "The token has expired." } });
+  let dials = 0;
+  const refusing = createServer().on("upgrade", (_request, socket) => {
+    dials++;
+    socket.end(`HTTP/1.1 401 X\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  });
+  await new Promise<void>((resolve) => refusing.listen(0, "127.0.0.1", resolve));
+  const { port } = refusing.address() as AddressInfo;
+  const { ended, output } = run(["connect", "--target", application.target], {
+    ORCHESTRATOR_URL: `http://127.0.0.1:${port}`,
+  });
+  expect(await ended).toBe(4);
+  refusing.close();
+  expect(output()).toContain(
+    "Stopped by the hub: The token has expired. Check ORCHESTRATOR_TOKEN, or make a new token on the hub's page for tokens.",
+  );
+  expect(dials).toBe(1);
 });
 
 test("finds a claudecodeui by itself, and says so where there is none", async () => {

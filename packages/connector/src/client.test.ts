@@ -23,9 +23,10 @@ afterEach(async () => {
 
 /** Answers each upgrade with `answer`; counts them. */
 async function refuse(answer: (socket: Duplex) => void) {
-  const seen = { url: "", dials: 0, closed: 0, authorizations: [] as unknown[] };
+  const seen = { url: "", dials: 0, times: [] as number[], closed: 0, authorizations: [] as unknown[] };
   const server = createServer().on("upgrade", (request, socket: Duplex) => {
     seen.dials++;
+    seen.times.push(performance.now());
     seen.authorizations.push(request.headers.authorization);
     socket.on("error", () => socket.destroy());
     socket.on("close", () => seen.closed++);
@@ -130,8 +131,52 @@ test("a refusal in a sentence is passed on", async () => {
   );
   const { lost } = start(hub.url);
   await vi.waitFor(() =>
-    expect(lost[0]).toEqual({ code: "rate_limited", message: "the token is unknown", retryMs: 2_000 }),
+    expect(lost[0]).toMatchObject({ code: "rate_limited", message: "the token is unknown" }),
   );
+  expect(lost[0]?.retryMs).toBeGreaterThanOrEqual(2_000);
+});
+
+const refusal = (status: number, fields: string, code: string, message: string) => (socket: Duplex) => {
+  const body = JSON.stringify({ error: { code, message } });
+  socket.end(`HTTP/1.1 ${status} X\r\n${fields}content-length: ${body.length}\r\n\r\n${body}`);
+};
+
+/** Milliseconds between one dial and the next. */
+const pauses = (times: number[]) => times.slice(1).map((at, index) => at - (times[index] ?? 0));
+
+test.each([
+  [429, "rate_limited"],
+  [403, "not_admitted"],
+  [503, "unreachable"],
+])("a %i is obeyed: no dial before its Retry-After has passed, but one after it", async (status, code) => {
+  const hub = await refuse(refusal(status, "Retry-After: 1\r\n", code, "Too often."));
+  // Without the hub's wish there would be a hundred dials a second.
+  const { lost } = start(hub.url, { maxReconnectSeconds: 0.01 });
+  await vi.waitFor(() => expect(hub.dials).toBe(3), { timeout: 10_000 });
+  for (const pause of pauses(hub.times)) expect(pause).toBeGreaterThanOrEqual(990);
+  for (const end of lost) expect(end).toMatchObject({ code, message: "Too often." });
+});
+
+test("many who were told the same moment do not come all at it", async () => {
+  const hub = await refuse(refusal(429, "Retry-After: 1\r\n", "rate_limited", "Too often."));
+  const waits: number[] = [];
+  for (let count = 0; count < 20; count++) {
+    const { client } = start(hub.url, { clientId: `c${count}` });
+    client.once("disconnected", ({ retryMs }) => waits.push(retryMs));
+  }
+  await vi.waitFor(() => expect(waits).toHaveLength(20));
+  for (const retryMs of waits) expect(retryMs).toBeGreaterThanOrEqual(1_000);
+  expect(new Set(waits).size).toBeGreaterThan(10);
+});
+
+test("an expired token is not dialled with again", async () => {
+  const hub = await refuse(refusal(401, "Retry-After: 0\r\n", "unauthorized", "The token has expired."));
+  const { client, lost, stopped } = start(hub.url, { maxReconnectSeconds: 0.01 });
+  const said = new Promise((resolve) => client.once("stopped", resolve));
+  expect(await stopped).toBe("unauthorized");
+  expect(await said).toEqual({ code: "unauthorized", message: "The token has expired." });
+  await wait(300);
+  expect([hub.dials, lost]).toEqual([1, []]);
 });
 
 test.runIf(canBeOtherUser)(

@@ -189,14 +189,15 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
   #ended(end: SocketEnd): void {
     this.#socket = undefined;
     if (this.#state !== "running") return;
-    if (end.stayAway && end.code !== "connection_lost" && end.code !== "unreachable") {
+    if (end.stayAway) {
       this.#state = "stopped";
       this.emit("stopped", { code: end.code, message: end.message });
       return;
     }
     if (performance.now() - this.#registeredAt >= STABLE_MS) this.#backoff.reset();
     this.#registeredAt = Number.POSITIVE_INFINITY;
-    const retryMs = Math.min(Math.max(this.#backoff.next(), end.retryAfterMs ?? 0), MAX_RETRY_MS);
+    // Not before the hub wishes, and not all at the moment it named.
+    const retryMs = Math.min((end.retryAfterMs ?? 0) + this.#backoff.next(), MAX_RETRY_MS);
     this.emit("disconnected", { code: end.code, message: end.message, retryMs });
     this.#retry = setTimeout(() => this.#dial(), retryMs);
   }

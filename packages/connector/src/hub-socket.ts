@@ -26,13 +26,15 @@ import { resolveLoopback } from "./loopback.ts";
 import { OtherUserError, ownAgent } from "./own-connection.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
-/** Why a connection ended. `retryAfterMs` is the hub's wish. */
-export interface SocketEnd {
-  code: ConnectionErrorCode | "connection_lost" | "unreachable";
-  message: string;
-  stayAway: boolean;
-  retryAfterMs?: number;
-}
+/** Why a connection ended. `retryAfterMs` is the hub's wish; `not_admitted`: it does not let the token's owner in now. */
+export type SocketEnd =
+  | { stayAway: true; code: ConnectionErrorCode; message: string }
+  | {
+      stayAway: false;
+      code: ConnectionErrorCode | "connection_lost" | "unreachable" | "not_admitted";
+      message: string;
+      retryAfterMs?: number;
+    };
 
 export interface HubSocketOptions {
   url: string;
@@ -220,8 +222,14 @@ function mustBeOwn({ url, allowOtherUser }: HubSocketOptions): boolean {
 }
 
 function endOf(code: ConnectionErrorCode, message: string): SocketEnd {
-  return { code, message, stayAway: CONNECTION_ERRORS[code].then === "stay_away" };
+  const stayAway = CONNECTION_ERRORS[code].then === "stay_away";
+  return { code, message, stayAway };
 }
+
+const REFUSAL_CODES = new Map<number | undefined, SocketEnd["code"]>([
+  [403, "not_admitted"],
+  [429, "rate_limited"],
+]);
 
 /** A refused upgrade: only a bad token is for good. */
 function refusalOf(answer: http.IncomingMessage, body: string): SocketEnd {
@@ -229,7 +237,7 @@ function refusalOf(answer: http.IncomingMessage, body: string): SocketEnd {
   if (answer.statusCode === 401) return { code: "unauthorized", message, stayAway: true };
   const wished = retryAfterMs(answer.headers["retry-after"], Date.now());
   return {
-    code: answer.statusCode === 429 ? "rate_limited" : "unreachable",
+    code: REFUSAL_CODES.get(answer.statusCode) ?? "unreachable",
     message,
     stayAway: false,
     ...(wished === undefined ? {} : { retryAfterMs: wished }),

@@ -12,7 +12,7 @@ export function report(client: OrchestratorClient, terminal: Terminal): Promise<
   });
   client.on("disconnected", ({ code, message, retryMs }) => {
     const what = before === "connected" ? "Connection lost" : "No connection";
-    const line = `${what}: ${message || code}`;
+    const line = `${what}: ${withoutDot(message || code)}`;
     // Attempts that fail the same way are one event, not one each.
     if (line !== before)
       terminal.say(`${line}. Trying again ${inSeconds(retryMs)}, and until it works.`, "bad");
@@ -29,7 +29,7 @@ export function report(client: OrchestratorClient, terminal: Terminal): Promise<
   return new Promise((resolve) => {
     client.once("stopped", ({ code, message }) => {
       terminal.say(
-        `Stopped by the hub: ${message || code}. ${NEXT_STEP[code] ?? "Start again to connect again."}`,
+        `Stopped by the hub: ${withoutDot(message || code)}. ${NEXT_STEP[code] ?? "Start again to connect again."}`,
         "bad",
       );
       resolve(EXIT.refused);
@@ -47,5 +47,11 @@ const NEXT_STEP: Record<string, string> = {
 
 function inSeconds(ms: number): string {
   const seconds = Math.round(ms / 1000);
-  return seconds < 1 ? "at once" : `in ${seconds} s`;
+  if (seconds < 1) return "at once";
+  return seconds < 120 ? `in ${seconds} s` : `in ${Math.round(seconds / 60)} min`;
+}
+
+/** Hubs say sentences; here they stand inside one. */
+function withoutDot(message: string): string {
+  return message.replace(/\.$/, "");
 }

@@ -171,8 +171,9 @@ export function goneWords({ goneReason }: Pick<Instance, "goneReason">): string 
     case "disconnected":
       return "disconnected by its owner";
     case "token_revoked":
-    case "unauthorized":
       return "its token was revoked";
+    case "unauthorized":
+      return "its token has expired";
     case "replaced":
       return "connected again elsewhere";
     case null:
