@@ -14,9 +14,11 @@ import { apiTokens } from "./pages/api-tokens.ts";
 import { auditPages } from "./pages/audit.tsx";
 import { clientPages } from "./pages/clients.tsx";
 import { dashboardPages } from "./pages/dashboard.tsx";
+import { gitHubPages } from "./pages/github.ts";
 import { healthPage } from "./pages/health.ts";
 import { openPage } from "./pages/open.ts";
 import { sessionPages } from "./pages/sessions.tsx";
+import { setupPages } from "./pages/setup.tsx";
 import { signInPages } from "./pages/sign-in.tsx";
 import { tokenPages } from "./pages/tokens.tsx";
 import { webhookPages } from "./pages/webhooks.ts";
@@ -28,7 +30,8 @@ const MAX_BODY_BYTES = 64 * 1024;
 const secureAnswer: MiddlewareHandler<HubContext> = async (c, next) => {
   await next();
   if (c.res.status === 101) return;
-  for (const [name, value] of securityHeaders(c.env.HUB_ORIGIN)) c.res.headers.set(name, value);
+  const headers = securityHeaders(c.env.HUB_ORIGIN, c.get("formTarget"));
+  for (const [name, value] of headers) c.res.headers.set(name, value);
   if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
 };
 
@@ -51,6 +54,8 @@ for (const pages of [
   apiAccess,
   sessionPages,
   signInPages,
+  gitHubPages,
+  setupPages,
   openPage,
   healthPage,
 ]) {

@@ -28,6 +28,8 @@ export interface ErrorDetail {
   message?: string;
   /** Where the page's link leads, and its words. */
   link?: { href: string; text: string };
+  /** Beside it, where there is a second way on. */
+  otherLink?: { href: string; text: string };
   /** When to try again, where the code's own answer is not it. */
   retryAfterSeconds?: number;
   headers?: [name: string, value: string][];
@@ -62,7 +64,10 @@ function errorPage(code: ErrorCode, means: ErrorMeaning, detail: ErrorDetail): s
   const waits = code === "instance_offline";
   const instance =
     detail.instance === undefined ? "" : `<p class="notice-subject">${escapeHtml(detail.instance)}</p>`;
-  const link = detail.link === undefined ? "" : `<p>${linkHtml(detail.link)}</p>`;
+  const links = [detail.link, detail.otherLink].flatMap((link) =>
+    link === undefined ? [] : [linkHtml(link)],
+  );
+  const link = links.length === 0 ? "" : `<p>${links.join(" ")}</p>`;
   const waiting = waits
     ? `<p class="waiting" id="waiting" data-ready="${instanceRoutes.ready}" role="status">Waiting for it.</p>
 <script src="${assetPath("recover.js")}" defer></script>`

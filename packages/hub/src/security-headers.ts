@@ -8,17 +8,20 @@ const CONTENT_SECURITY_POLICY = [
   "font-src 'self'",
   "manifest-src 'self'",
   "base-uri 'none'",
-  "form-action 'self'",
   "frame-ancestors 'none'",
 ];
 
-/** The headers, given the origin the page talks to (its WebSocket is named too, for browsers whose 'self' excludes it). */
-export function securityHeaders(origin: string): [name: string, value: string][] {
+/**
+ * The headers, given the origin the page talks to (its WebSocket is named too, for browsers whose 'self' excludes it).
+ * `formTarget`: another origin that the page's forms may go to.
+ */
+export function securityHeaders(origin: string, formTarget?: string): [name: string, value: string][] {
   const socketOrigin = origin.replace(/^http/, "ws");
+  const formAction = formTarget === undefined ? "form-action 'self'" : `form-action 'self' ${formTarget}`;
   return [
     [
       "content-security-policy",
-      [...CONTENT_SECURITY_POLICY, `connect-src 'self' ${socketOrigin}`].join("; "),
+      [...CONTENT_SECURITY_POLICY, formAction, `connect-src 'self' ${socketOrigin}`].join("; "),
     ],
     ["cross-origin-opener-policy", "same-origin"],
     ["cross-origin-resource-policy", "same-origin"],

@@ -8,7 +8,12 @@ import { fromBase64Url, toBase64Url } from "../secrets.ts";
 type Secret = Pick<Env, "HUB_SECRET">;
 
 /** What may be signed: cookies that are read without a database. */
-export type SigningPurpose = "access-cookie" | "viewer-cookie" | "setup-cookie" | "pkce-verifier";
+export type SigningPurpose =
+  | "access-cookie"
+  | "viewer-cookie"
+  | "setup-cookie"
+  | "refusal-cookie"
+  | "pkce-verifier";
 /** What may be encrypted. */
 export type SealingPurpose = "github-token" | "github-app";
 

@@ -59,7 +59,7 @@ export async function redeemViewerCode(
 ): Promise<Viewer | null> {
   const grant = await consumeOneTimeCode(env.DB, { text: attempt.code, purpose: "viewer" }, now);
   if (grant === null || grant.session_id === null || grant.binding_hash === null) return null;
-  if (grant.subject !== attempt.label) return null;
+  if (grant.user_id === null || grant.subject !== attempt.label) return null;
   if (!equalInConstantTime(grant.binding_hash, await bindingHash(attempt.nonce))) return null;
   const session = await findLiveSession(env, { sessionId: grant.session_id, userId: grant.user_id }, now);
   return session === null ? null : { userId: session.userId, login: session.login, sessionId: session.id };

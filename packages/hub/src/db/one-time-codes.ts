@@ -1,10 +1,14 @@
 import { randomSecret, sha256 } from "../secrets.ts";
 
-export type CodePurpose = "local" | "viewer";
+/**
+ * `local`: the printed sign-in link. `viewer`: moving to an instance's origin. `setup`: the printed setup link. `github`: the
+ * state of a sign-in at GitHub. `github-app`: the state of an App being made.
+ */
+export type CodePurpose = "local" | "viewer" | "setup" | "github" | "github-app";
 
-/** What a code stands for; `session_id`, `subject` and `binding_hash` are filled for the purpose `viewer`. */
+/** What a code stands for: null is what its purpose has no use for. */
 export interface OneTimeCodeRow {
-  user_id: string;
+  user_id: string | null;
   session_id: string | null;
   subject: string | null;
   binding_hash: string | null;
@@ -13,7 +17,7 @@ export interface OneTimeCodeRow {
 
 export interface NewOneTimeCode {
   purpose: CodePurpose;
-  userId: string;
+  userId?: string;
   /** Milliseconds from `now` for which the code works. */
   lifetimeMs: number;
   sessionId?: string;
@@ -36,7 +40,7 @@ export async function createOneTimeCode(
     .bind(
       await sha256(text),
       code.purpose,
-      code.userId,
+      code.userId ?? null,
       code.sessionId ?? null,
       code.subject ?? null,
       code.bindingHash ?? null,

@@ -59,7 +59,10 @@ export class Membership {
   async signedIn(grant: GitHubGrant, memberships: Memberships): Promise<Admission> {
     await this.#state.keepGrant(this.#owner(), grant);
     await this.#learn(memberships, memberships.checkedAt);
-    return this.#settle();
+    const admission = await this.#settle();
+    // Who was refused is asked after by nobody: they sign in again.
+    if (!admission.admitted) this.#state.dropGrant();
+    return admission;
   }
 
   async admission(): Promise<Admission> {
