@@ -61,9 +61,9 @@ it.each(["down", "500", "rate_limited", "secondary_rate_limited"] as const)(
   },
 );
 
-it("is away where the token has expired: renewing it is not its business", async () => {
+it("says that the token has expired, for whoever can renew it", async () => {
   github.advance(9 * 60 * 60_000);
-  expect(await lookUpEntity(api, "user", "ann")).toEqual({ found: false, why: "away" });
+  expect(await lookUpEntity(api, "user", "ann")).toEqual({ unauthorized: true });
 });
 
 it("does not take over a name that cannot be one", async () => {

@@ -1,5 +1,5 @@
 import type { GitHubLookup } from "../contracts.ts";
-import { fetchAccount, fetchTeam, type ApiAnswer, type GitHubApi } from "./github-api.ts";
+import { fetchAccount, fetchTeam, type ApiAnswer, type GitHubApi, type Unauthorized } from "./github-api.ts";
 import { isEntityName } from "./policy-settings.ts";
 import type { EntityKind } from "./policy.ts";
 
@@ -7,12 +7,17 @@ import type { EntityKind } from "./policy.ts";
 const ACCOUNT_TYPES = { organization: "Organization", user: "User" } as const;
 
 /** What id GitHub has for a name, and how it spells that: a login, or `<organisation>/<slug>` for a team. */
-export async function lookUpEntity(api: GitHubApi, kind: EntityKind, name: string): Promise<GitHubLookup> {
+export async function lookUpEntity(
+  api: GitHubApi,
+  kind: EntityKind,
+  name: string,
+): Promise<GitHubLookup | Unauthorized> {
   const answer = kind === "team" ? await lookUpTeam(api, name) : await lookUpAccount(api, kind, name);
   if ("ok" in answer) {
     const { id, name: spelled } = answer.ok;
     return { found: true, id, name: isEntityName(kind, spelled) ? spelled : name };
   }
+  if ("unauthorized" in answer) return answer;
   if (!("untold" in answer)) return { found: false, why: "away" };
   return { found: false, why: answer.untold === "missing" ? "nobody" : answer.untold };
 }

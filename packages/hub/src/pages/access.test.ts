@@ -1,9 +1,10 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { MARKUP } from "../../test/corpora/markup.ts";
-import { ask, signedIn, type Person } from "../../test/hub.ts";
+import { ask, cookiePair, HUB, signedIn, type Person } from "../../test/hub.ts";
 import type { AllowedEntity, Memberships, MembershipState, Role } from "../auth/policy.ts";
 import { loadPolicy } from "../auth/policy-store.ts";
+import { signIn } from "../auth/session.ts";
 import { listAllowedEntities, saveAllowedEntity } from "../db/allowed-entities.ts";
 import { listAudit } from "../db/audit.ts";
 import { upsertUser } from "../db/users.ts";
@@ -23,8 +24,8 @@ let actor: Actor;
 beforeEach(async () => {
   for (const table of ["allowed_entities", "audit_log", "admissions", "sessions", "users"])
     await env.DB.prepare(`DELETE FROM ${table}`).run();
-  admin = await signedIn("github:1", "admin");
-  actor = { userId: admin.userId, login: "github:1", from: { ip: "192.0.2.1", place: null } };
+  admin = await signedIn("local", "admin");
+  actor = { userId: admin.userId, login: "local", from: { ip: "192.0.2.1", place: null } };
 });
 
 /** Somebody GitHub has said this about. */
@@ -128,14 +129,14 @@ describe("the page", () => {
       "team acme/core:4567 admin",
     ]);
     expect(await auditNow()).toEqual([
-      "github:1 policy_added user 583231:583231 member",
-      "github:1 policy_added team acme/core:4567 admin",
-      "github:1 policy_added organization acme:9919 member",
+      "local policy_added user 583231:583231 member",
+      "local policy_added team acme/core:4567 admin",
+      "local policy_added organization acme:9919 member",
     ]);
     const page = await (await ask(routes.access, { person: admin })).text();
     expect(page).not.toContain("Nobody gets in");
     expect(page).toContain("<bdi>acme/core</bdi>");
-    expect(page).toContain("<bdi>github:1</bdi>");
+    expect(page).toContain("<bdi>local</bdi>");
     expect(page.match(/Remove…/g)).toHaveLength(3);
   });
 
@@ -218,13 +219,41 @@ describe("removing", () => {
     const removed = await post(routes.removeAccess, { kind: "organization", id: "9919", confirmed: "yes" });
     expect([removed.status, removed.headers.get("location")]).toEqual([303, routes.access]);
     expect(await entitiesNow()).toEqual(["team acme/core:4567 admin"]);
-    expect(await auditNow()).toContain("github:1 policy_removed organization acme:9919 member");
+    expect(await auditNow()).toContain("local policy_removed organization acme:9919 member");
   });
 
   it("says so where nobody loses anything", async () => {
     await let_(ACME);
     const page = await (await post(routes.removeAccess, { kind: "organization", id: "9919" })).text();
     expect(page).toContain("Nobody who has signed in so far loses anything");
+  });
+
+  it("closes what they have open, at once", async () => {
+    await let_(ACME);
+    await known(5, "ann", [[ACME, "active"]]);
+    const cookies = await signIn(new Request(HUB), env, "github:5");
+    const ann: Person = { userId: "github:5", cookie: cookies.map(cookiePair).join("; ") };
+    expect((await ask(routes.tokens, { person: ann })).status).toBe(200);
+    await post(routes.removeAccess, { kind: "organization", id: "9919", confirmed: "yes" });
+    const after = await ask(routes.tokens, { person: ann });
+    expect([after.status, after.headers.get("location")?.startsWith(routes.signIn)]).toEqual([302, true]);
+    expect(await auditNow()).toContain("ann access_lost test empty_policy");
+  });
+
+  it("takes the role of an administrator who is only a member now, at once", async () => {
+    await let_(ACME);
+    await let_(CORE);
+    await known(6, "bob", [
+      [ACME, "active"],
+      [CORE, "active"],
+    ]);
+    await env.DB.prepare("UPDATE admissions SET role = 'admin'").run();
+    const cookies = await signIn(new Request(HUB), env, "github:6");
+    const bob: Person = { userId: "github:6", cookie: cookies.map(cookiePair).join("; ") };
+    expect((await ask(routes.access, { person: bob })).status).toBe(200);
+    await post(routes.addAccess, { kind: "team", name: "acme/core:4567", role: "member" });
+    expect((await ask(routes.access, { person: bob })).status).toBe(403);
+    expect((await ask(routes.tokens, { person: bob })).status).toBe(200);
   });
 
   it.each([
@@ -375,7 +404,6 @@ describe("why", () => {
   });
 
   it("knows the machine's own user, and who was never asked about", async () => {
-    await upsertUser(env.DB, { id: "local", login: "local", name: "Local" });
     await upsertUser(env.DB, { id: "github:9", login: "dora", name: "Dora" });
     expect((await whyAccess(env, "local")).people[0]?.decision).toBe("local");
     expect((await whyAccess(env, "dora")).people[0]?.decision).toBe("never_asked");
@@ -407,7 +435,7 @@ describe("the API", () => {
         {
           ...CORE,
           source: "database",
-          added_by: "github:1",
+          added_by: "local",
           added_at: expect.stringMatching(/Z$/) as string,
         },
       ],
@@ -417,8 +445,8 @@ describe("the API", () => {
     const again = await asJson("DELETE", routes.apiAccessEntity("team", 4567));
     expect([again.status, await errorCode(again)]).toEqual([404, "not_found"]);
     expect(await auditNow()).toEqual([
-      "github:1 policy_removed team acme/core:4567 admin",
-      "github:1 policy_added team acme/core:4567 admin",
+      "local policy_removed team acme/core:4567 admin",
+      "local policy_added team acme/core:4567 admin",
     ]);
   });
 
