@@ -32,6 +32,8 @@ export interface FakeConnector {
 
 export interface FakeApplication {
   http?(stream: Stream, head: RequestHead): void;
+  /** Takes a WebSocket's stream in place of what is below. */
+  webSocket?(stream: Stream): void;
   /** Called with each whole message of a WebSocket; default: sends it back. */
   message?: (text: string, reply: (text: string) => void) => void;
 }
@@ -114,6 +116,7 @@ export function registerMessage(clientId: string): Register {
 }
 
 function serve(stream: Stream, head: RequestHead, application: FakeApplication): void {
+  if (head.kind === "websocket" && application.webSocket) return application.webSocket(stream);
   if (head.kind === "websocket") return serveWebSocket(stream, application);
   stream.handler = {
     data: (payload) => stream.consume(payload.byteLength),

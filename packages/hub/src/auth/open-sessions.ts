@@ -9,7 +9,7 @@ import { isAdmissionCurrent, membershipMaxAgeMs } from "./admission.ts";
 import { LOCAL_USER } from "./local.ts";
 import { ACCESS_MS, IDLE_MS } from "./session.ts";
 
-/** At least this far apart while an answer stays too old, as when GitHub is away. */
+/** While an answer stays too old, as when GitHub is away, and where nobody could be asked. */
 const RETRY_MS = 60_000;
 /** No object is woken more often, whatever is due. */
 const MIN_GAP_MS = 1000;
@@ -50,8 +50,8 @@ export async function checkOpenSession(
   if (known === null) return null;
   const maxAgeMs = membershipMaxAgeMs(env);
   const knownAt = known.user_id === LOCAL_USER.id ? now : (known.checked_at ?? 0);
-  const earliest = now + Math.min(RETRY_MS, maxAgeMs);
-  return Math.min(endsAt, Math.max(earliest, knownAt + maxAgeMs));
+  const isTooOld = knownAt + maxAgeMs <= now;
+  return Math.min(endsAt, isTooOld ? now + Math.min(RETRY_MS, maxAgeMs) : knownAt + maxAgeMs);
 }
 
 async function askAgain(

@@ -3,12 +3,17 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { issueInstanceToken } from "../auth/token.ts";
-import { signViewerCookie, VIEWER_COOKIE } from "../auth/viewer.ts";
 import { createSession, deleteSessions } from "../db/sessions.ts";
 import { upsertUser } from "../db/users.ts";
 import { instanceLabel } from "../origins.ts";
 import { admit, instanceOf, instancesOf } from "../../test/hub.ts";
 import { connectFake, dial, registerMessage } from "../../test/fake-connector.ts";
+import {
+  openWebSocket as openAs,
+  tunnelOf as tunnelAs,
+  view as viewAs,
+  type ViewerRequest,
+} from "../../test/viewer.ts";
 import { encodeControl } from "@ai-orchestrator/protocol";
 import { attach, attachmentOf, SocketTag } from "./attachments.ts";
 
@@ -27,46 +32,9 @@ beforeAll(async () => {
 });
 
 /** A request of a signed-in viewer to an instance. */
-async function view(
-  clientId: string,
-  path: string,
-  init: RequestInit & { user?: string; sessionId?: string; issuedAt?: number } = {},
-): Promise<Response> {
-  const label = await instanceLabel(OWNER, clientId);
-  const origin = `http://${label}.hub.localhost:8787`;
-  const userId = init.user ?? OWNER;
-  const { sessionId = "s", issuedAt = Date.now() } = init;
-  const content = { userId, login: "ann", sessionId, label, issuedAt };
-  const headers = new Headers(init.headers);
-  headers.set("host", new URL(origin).host);
-  headers.set("origin", origin);
-  headers.set("cookie", `${VIEWER_COOKIE}=${await signViewerCookie(env, content)}`);
-  return exports.default.fetch(origin + path, { ...init, headers, redirect: "manual" });
-}
-
-async function openWebSocket(
-  clientId: string,
-): Promise<{ socket: WebSocket; next(): Promise<string>; closed: Promise<number> }> {
-  const { webSocket: socket } = await view(clientId, "/ws", { headers: { upgrade: "websocket" } });
-  if (!socket) throw new Error("refused");
-  socket.accept();
-  const queue: string[] = [];
-  let wake: (() => void) | undefined;
-  socket.addEventListener("message", ({ data }) => {
-    queue.push(String(data));
-    wake?.();
-  });
-  const closed = new Promise<number>((resolve) =>
-    socket.addEventListener("close", ({ code }) => resolve(code)),
-  );
-  const next = async () => {
-    while (queue.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-    return queue.shift() ?? "";
-  };
-  return { socket, next, closed };
-}
-
-const tunnelOf = async (clientId: string) => env.TUNNEL.getByName(await instanceLabel(OWNER, clientId));
+const view = (clientId: string, path: string, init?: ViewerRequest) => viewAs(OWNER, clientId, path, init);
+const openWebSocket = (clientId: string) => openAs(OWNER, clientId);
+const tunnelOf = (clientId: string) => tunnelAs(OWNER, clientId);
 
 describe("registering", () => {
   it.each([

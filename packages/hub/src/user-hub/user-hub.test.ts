@@ -1,66 +1,11 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
-import { ask, connected, HUB, instanceOf, instancesOf, signedIn, type Person } from "../../test/hub.ts";
-import type { Presence, TunnelRpc } from "../contracts.ts";
+import { away, here, newPerson, openPage, withTunnels, type Hub } from "../../test/dashboards.ts";
+import { ask, connected, instanceOf, instancesOf, signedIn } from "../../test/hub.ts";
 import { routes } from "../routes.ts";
 import { MAX_INSTANCES } from "./registry.ts";
 import type { UserHub } from "./user-hub.ts";
-
-type Hub = DurableObjectStub<UserHub>;
-
-/** Lets a UserHub meet Tunnels that say what the test wants; returns the calls they got. */
-async function withTunnels(hub: Hub, presence: (label: string) => Presence): Promise<string[]> {
-  const calls: string[] = [];
-  const tunnel = (label: string): Partial<TunnelRpc> => ({
-    presence: () => Promise.resolve(presence(label)),
-    refreshStatus: () => Promise.resolve(void calls.push(`refresh ${label}`)),
-    disconnect: (_owner, reason) => Promise.resolve(void calls.push(`${reason} ${label}`)),
-    disconnectToken: (owner, tokenId) =>
-      Promise.resolve(void calls.push(`disconnect ${label} ${owner} ${tokenId}`)),
-  });
-  await runInDurableObject(hub, (object) => {
-    Object.defineProperty(object, "env", { value: { ...env, TUNNEL: { getByName: tunnel } } });
-  });
-  return calls;
-}
-
-const here = (): Presence => ({ connected: true, provenAt: Date.now() });
-const away = (): Presence => ({ connected: false, provenAt: null });
-
-interface Page {
-  messages: string[];
-  closeCode: () => number | undefined;
-  send: (text: string) => void;
-}
-
-async function openPage(person: Person): Promise<Page> {
-  const response = await ask(routes.dashboardSocket, {
-    person,
-    headers: { upgrade: "websocket", origin: HUB },
-  });
-  const socket = response.webSocket;
-  if (socket === null) throw new Error(`No socket: ${response.status}`);
-  const messages: string[] = [];
-  let closeCode: number | undefined;
-  socket.addEventListener("message", (event) => {
-    messages.push(String(event.data));
-  });
-  socket.addEventListener("close", (event) => {
-    closeCode = event.code;
-  });
-  socket.accept();
-  await vi.waitFor(() => expect(messages.length).toBeGreaterThan(0));
-  return { messages, closeCode: () => closeCode, send: (text) => socket.send(text) };
-}
-
-/** A person with a hub of their own whose Tunnels are all here. */
-async function newPerson(name: string): Promise<{ person: Person; hub: Hub }> {
-  const person = await signedIn(name);
-  const hub = env.USER_HUB.getByName(name);
-  await withTunnels(hub, here);
-  return { person, hub };
-}
 
 const attribute = (html: string, name: string): string[] =>
   [...html.matchAll(new RegExp(` ${name}="([^"]*)"`, "g"))].map(([, value = ""]) => value);

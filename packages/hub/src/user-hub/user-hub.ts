@@ -162,14 +162,14 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   async tokenRevoked(tokenId: string): Promise<void> {
     this.#registry.markTokenRevoked(tokenId, Date.now());
     const labels = this.#registry.withToken(tokenId).map((instance) => instance.label);
-    await Promise.all(labels.map((label) => this.#disconnectToken(label, tokenId)));
+    await tellTunnels(this.ctx, labels, (label) => this.#disconnectToken(label, tokenId));
   }
 
   /** From `at` on a token that was just rotated is worth nothing: whatever is connected with it then is closed. */
   async tokenExpires(tokenId: string, at: number): Promise<void> {
     this.#registry.markTokenExpires(tokenId, at, Date.now());
     const labels = this.#registry.withToken(tokenId).map((instance) => instance.label);
-    await Promise.all(labels.map((label) => this.#expireToken(label, tokenId, at)));
+    await tellTunnels(this.ctx, labels, (label) => this.#expireToken(label, tokenId, at));
   }
 
   /** A dashboard's WebSocket; the Worker has checked who opens it. */
