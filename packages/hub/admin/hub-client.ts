@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { isHere } from "./addresses.ts";
 import { ErrorSchema } from "./answers.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
-import type { Target } from "./target.ts";
+import { HOW_TO_GET_A_TOKEN, type Target } from "./target.ts";
 
 const TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
@@ -37,6 +37,11 @@ export async function askHub(target: Target, request: ApiRequest): Promise<unkno
       `What answers at ${target.origin} is no hub (status ${answer.status}).`,
     );
   const { code, message } = refused.output.error;
+  if (answer.status === 401)
+    throw new CommandError(
+      EXIT.refused,
+      `The hub at ${target.origin} does not take this token: it is unknown, revoked or expired. ${HOW_TO_GET_A_TOKEN}`,
+    );
   throw new CommandError(EXIT.refused, `${message} (${code})`);
 }
 

@@ -45,7 +45,7 @@ export function showWhy(answer: v.InferOutput<typeof WhySchema>): string[] {
         : [];
     return [
       answerWords({ login, decision: decisionOf(person) }),
-      [`${id}.`, ...asked, ...away].join(" "),
+      ...(id === "local" ? [] : [[`${id}.`, ...asked, ...away].join(" ")]),
       ...table(
         standings.map(({ state, ...entity }) => [
           "",

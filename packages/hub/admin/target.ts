@@ -11,15 +11,16 @@ export interface Target {
   token: string;
 }
 
+export const HOW_TO_GET_A_TOKEN = 'Make one with the scope "admin" on its page for tokens.';
+
 /** Throws a `CommandError` that says what to set or start. */
 export function findTarget(environment: NodeJS.ProcessEnv): Target {
   const { ORCHESTRATOR_URL: url, ORCHESTRATOR_ADMIN_TOKEN: token } = environment;
+  if (token && !/^[\w-]+$/.test(token))
+    throw new CommandError(EXIT.wrongUse, "ORCHESTRATOR_ADMIN_TOKEN is not a token; those begin with orc_.");
   if (!url) return localTarget(environment, token);
   if (!token)
-    throw new CommandError(
-      EXIT.wrongUse,
-      'ORCHESTRATOR_ADMIN_TOKEN is missing: make a token with the scope "admin" on the hub\'s page for tokens.',
-    );
+    throw new CommandError(EXIT.wrongUse, `ORCHESTRATOR_ADMIN_TOKEN is missing. ${HOW_TO_GET_A_TOKEN}`);
   return { origin: parseOrigin(url), token };
 }
 

@@ -49,28 +49,32 @@ export function Why({ answer, now }: { answer: WhyAnswer; now: number }) {
 }
 
 function PersonWhy({ person, now }: { person: PersonAnswer; now: number }) {
-  const { userId, standings, checkedAt, triedAt, decision, isDue } = person;
+  const { standings, decision } = person;
   const isIn = decision === "local" || (decision !== "never_asked" && decision.allowed);
   return (
     <section class="why" data-answer={isIn ? "in" : "out"}>
       <p class="why-answer">{answerWords(person)}</p>
-      <p class="hint">
-        {userId}
-        {checkedAt !== null && (
-          <>
-            . GitHub said so <Since at={checkedAt} now={now} ago />
-          </>
-        )}
-        {triedAt !== null && checkedAt !== null && triedAt > checkedAt && (
-          <>
-            {" "}
-            and did not answer <Since at={triedAt} now={now} ago />
-          </>
-        )}
-        {isDue && "; it is asked again when they come next"}.
-      </p>
+      {decision !== "local" && <Source person={person} now={now} />}
       {standings.length > 0 && <Standings standings={standings} />}
     </section>
+  );
+}
+
+/** Who this is at GitHub, and how old its answer is. */
+function Source({ person, now }: { person: PersonAnswer; now: number }) {
+  const { userId, checkedAt, triedAt, isDue } = person;
+  if (checkedAt === null) return <p class="hint">{userId}</p>;
+  return (
+    <p class="hint">
+      {userId}. GitHub said so <Since at={checkedAt} now={now} ago />
+      {triedAt !== null && triedAt > checkedAt && (
+        <>
+          {" "}
+          and did not answer <Since at={triedAt} now={now} ago />
+        </>
+      )}
+      {isDue && "; it is asked again when they come next"}.
+    </p>
   );
 }
 
