@@ -32,11 +32,18 @@ const USER_AGENT = "ai-orchestrator";
 
 export async function askGitHub(url: string, request: GitHubRequest = {}): Promise<GitHubAnswer | Away> {
   const { timeoutMs = GITHUB_TIMEOUT_MS } = request;
+  const deadline = new AbortController();
+  // Not AbortSignal.timeout(), which would keep an object in memory until then though it has its answer.
+  const timer = setTimeout(() => {
+    deadline.abort(new DOMException("GitHub does not answer.", "TimeoutError"));
+  }, timeoutMs);
   try {
-    return await follow(url, request, AbortSignal.timeout(timeoutMs));
+    return await follow(url, request, deadline.signal);
   } catch (error) {
     // Network errors and deadlines. Their messages may quote the URL, and with it a code.
     return { away: error instanceof Error ? error.name : typeof error };
+  } finally {
+    clearTimeout(timer);
   }
 }
 
