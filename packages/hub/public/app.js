@@ -20,13 +20,22 @@
     return `${Math.floor(ms / DAY)} d`;
   }
 
+  function until(ms) {
+    const unit = [DAY, HOUR, MINUTE].find((one) => ms >= one) ?? 10 * SECOND;
+    return `in ${duration(Math.max(1, Math.round(ms / unit)) * unit)}`;
+  }
+
+  function ago(ms) {
+    const words = duration(ms);
+    return words === "now" ? words : `${words} ago`;
+  }
+
   function showTimes() {
     for (const time of document.querySelectorAll("time[data-since], time[data-until]")) {
-      const { since, until, ago } = time.dataset;
-      const at = Number(since ?? until);
-      const words = duration(until === undefined ? now() - at : Math.max(at - now(), 10 * SECOND));
-      const text =
-        until !== undefined ? `in ${words}` : ago !== undefined && words !== "now" ? `${words} ago` : words;
+      const isAhead = time.dataset.until !== undefined;
+      const at = Number(isAhead ? time.dataset.until : time.dataset.since);
+      const words = time.dataset.ago === undefined ? duration : ago;
+      const text = isAhead ? until(at - now()) : words(now() - at);
       if (time.textContent !== text) time.textContent = text;
       const exact = new Date(at).toLocaleString();
       if (time.title !== exact) time.title = exact;

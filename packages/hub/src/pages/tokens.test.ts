@@ -189,7 +189,8 @@ describe("rotation", () => {
     const rob = await signedIn("rob");
     const { body } = await make(rob, { name: "pi" });
     const [first, second] = await Promise.all([rotate(rob, body["id"]), rotate(rob, body["id"])]);
-    expect([codeOf(first), codeOf(second)].toSorted()).toEqual(["token_replaced", undefined]);
+    expect([first, second].filter(({ status }) => status === 201)).toHaveLength(1);
+    expect([codeOf(first), codeOf(second)]).toContain("token_replaced");
     expect(codeOf(await rotate(rob, body["id"]))).toBe("token_replaced");
     const rows = await listTokens(env.DB, "rob");
     expect(rows.map(({ name }) => name)).toEqual(["pi", "pi"]);
@@ -310,7 +311,7 @@ describe("the page", () => {
     const { row } = await issueInstanceToken(env.DB, { userId: "ann", name: "desk" });
     const text = await (await form(ann, {}, routes.rotateToken(row.id))).text();
     expect(text).toMatch(/ORCHESTRATOR_TOKEN=orc_[\w-]{49}/);
-    expect(text).toMatch(/stops working <time[^>]*>in 23 h|in 1 d/);
+    expect(text).toMatch(/stops working <time[^>]*>in 1 d/);
     expect((await form(eve, {}, routes.rotateToken(row.id))).status).toBe(404);
     expect((await form(ann, {}, routes.rotateToken(row.id))).status).toBe(409);
   });

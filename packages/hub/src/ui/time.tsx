@@ -1,7 +1,4 @@
-import { durationWords } from "./words.ts";
-
-/** Below this a duration is "now", which does not go with "in". */
-const MIN_UNTIL_MS = 10_000;
+import { durationWords, untilWords } from "./words.ts";
 
 /** How long ago something was, with the word "ago" where a sentence needs it; app.js keeps it true while the page is open and says the exact time on hover. */
 export function Since({ at, now, ago = false }: { at: number; now: number; ago?: boolean }) {
@@ -19,7 +16,7 @@ export function Until({ at, now }: { at: number; now: number }) {
   const iso = new Date(at).toISOString();
   return (
     <time class="since" datetime={iso} data-until={at} title={iso}>
-      {`in ${durationWords(Math.max(at - now, MIN_UNTIL_MS))}`}
+      {untilWords(at - now)}
     </time>
   );
 }

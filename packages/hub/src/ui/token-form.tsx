@@ -29,9 +29,9 @@ export function TokenForm({ isAdmin, now }: { isAdmin: boolean; now: number }) {
       />
       {isAdmin && (
         <select name="scopes" aria-label="Scopes">
-          <option value="connect">connects instances</option>
-          <option value="connect admin">connects instances and administers</option>
-          <option value="admin">administers only</option>
+          <option value="connect">connects</option>
+          <option value="connect admin">connects and administers</option>
+          <option value="admin">administers</option>
         </select>
       )}
       <button class="button primary" type="submit">

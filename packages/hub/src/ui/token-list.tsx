@@ -33,8 +33,8 @@ function TokenLine({ token, now }: { token: TokenRow; now: number }) {
         <StateMark token={token} now={now} />
       </p>
       <p class="hint">
-        ends in <code>{token.hint}</code> · <LastUse token={token} now={now} /> · made{" "}
-        <Since at={token.created_at} now={now} ago /> · <Expiry token={token} now={now} />
+        <LastUse token={token} now={now} /> · <Expiry token={token} now={now} /> · made{" "}
+        <Since at={token.created_at} now={now} ago /> · ends in <code>{token.hint}</code>
       </p>
       <Actions token={token} />
     </li>
@@ -57,7 +57,7 @@ function LastUse({ token, now }: { token: TokenRow; now: number }) {
       {token.last_client_id !== null && (
         <>
           {" "}
-          for <bdi>{token.last_client_id}</bdi>
+          by <bdi>{token.last_client_id}</bdi>
         </>
       )}
       {from !== "" && ` from ${from}`}
@@ -82,7 +82,7 @@ function Expiry({ token: { expires_at: at }, now }: { token: TokenRow; now: numb
 
 function Actions({ token }: { token: TokenRow }) {
   return (
-    <div class="row-actions">
+    <div>
       {token.replaced_by === null && (
         <form
           method="post"

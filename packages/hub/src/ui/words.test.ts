@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { durationWords, shortPath, tabTitle } from "./words.ts";
+import { durationWords, shortPath, tabTitle, untilWords } from "./words.ts";
 
 const NONE = { needsYou: 0, busy: 0, active: 0, idle: 0, unreachable: 0 };
 
@@ -16,6 +16,19 @@ test.each([
   [86_400_000 * 400, "400 d"],
 ])("%i ms is %s", (ms, words) => {
   expect(durationWords(ms)).toBe(words);
+});
+
+test.each([
+  [-5000, "in 10 s"],
+  [4_000, "in 10 s"],
+  [59_000, "in 1 min"],
+  [61_000, "in 1 min"],
+  [3_595_000, "in 1 h"],
+  [86_399_000, "in 1 d"],
+  [30 * 86_400_000 - 1000, "in 30 d"],
+  [29.4 * 86_400_000, "in 29 d"],
+])("what is %i ms ahead is %s", (ms, words) => {
+  expect(untilWords(ms)).toBe(words);
 });
 
 test.each([

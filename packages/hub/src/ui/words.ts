@@ -40,6 +40,12 @@ export function durationWords(ms: number): string {
   return `${Math.floor(ms / DAY_MS)} d`;
 }
 
+/** How long until something happens, rounded: "in 10 s" at the end, "in 3 min", "in 5 h", "in 30 d". app.js says the same. */
+export function untilWords(ms: number): string {
+  const unit = [DAY_MS, HOUR_MS, MINUTE_MS].find((one) => ms >= one) ?? 10 * SECOND_MS;
+  return `in ${durationWords(Math.max(1, Math.round(ms / unit)) * unit)}`;
+}
+
 /** The title of the browser's tab: what needs a look, first. */
 export function tabTitle(counts: Counts): string {
   const parts = [
