@@ -20,15 +20,6 @@ import { ABSOLUTE_MS, ACCESS_MS, endSessions, IDLE_MS, SESSION_COOKIE, signIn } 
 import { issueInstanceToken, type Scope } from "./token.ts";
 import { signViewerCookie, VIEWER_COOKIE } from "./viewer.ts";
 
-/** Rules whose pages are still to come. Empty when everything is built. */
-const NOT_BUILT: ReadonlySet<string> = new Set([
-  `GET ${routes.gitHubSignIn}`,
-  `GET ${routes.gitHubCallback}`,
-  `GET ${routes.setup}`,
-  `POST ${routes.setup}`,
-  `GET ${routes.setupCreated}`,
-]);
-
 /** Answered before the app, by the Worker itself. */
 const CONNECT = `GET ${routes.connect}`;
 
@@ -37,8 +28,8 @@ const PROTOCOLS = ["http", "websocket"] as const;
 
 const keyOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
 const hubRules = RULES.filter((rule) => rule.host === "hub");
-const built = hubRules.filter((rule) => !NOT_BUILT.has(keyOf(rule)) && keyOf(rule) !== CONNECT);
-const bySession = built.filter(({ who }) => who === "signed-in" || who === "admin");
+const appRules = hubRules.filter((rule) => keyOf(rule) !== CONNECT);
+const bySession = appRules.filter(({ who }) => who === "signed-in" || who === "admin");
 const named = (rules: readonly Rule[]) =>
   rules.map((rule) => [`${rule.method} ${rule.path} (${rule.protocol})`, rule] as const);
 
@@ -237,12 +228,8 @@ describe("the table", () => {
   });
 
   test("has no rule without its route", () => {
-    const known = new Set([...registered, ...NOT_BUILT, CONNECT]);
+    const known = new Set([...registered, CONNECT]);
     expect(hubRules.map(keyOf).filter((rule) => !known.has(rule))).toEqual([]);
-  });
-
-  test("calls nothing unbuilt that is built", () => {
-    expect([...NOT_BUILT].filter((rule) => registered.includes(rule))).toEqual([]);
   });
 
   test("is not passed by routes for all methods, which are middleware only", () => {
@@ -447,14 +434,14 @@ describe("an owner", () => {
 });
 
 describe("everybody", () => {
-  test.each(named(built.filter(({ who }) => who === "anyone")))("is let in to %s", async (_name, rule) => {
+  test.each(named(appRules.filter(({ who }) => who === "anyone")))("is let in to %s", async (_name, rule) => {
     for (const headers of [{}, (await browser("ann")).headers]) {
       const got = await result({ ...(await sample(rule)), headers });
       expect(["sign_in_required", "admin_required", "origin_refused"]).not.toContain(got);
     }
   });
 
-  test.each(named(built.filter(({ who }) => ["same-browser", "setup-code", "github"].includes(who))))(
+  test.each(named(appRules.filter(({ who }) => ["same-browser", "setup-code", "github"].includes(who))))(
     "is refused by the handler of %s without what it asks for",
     async (_name, rule) => {
       const asked = await sample(rule);
@@ -470,10 +457,10 @@ describe("everybody", () => {
 // ── What has no rule ──
 
 describe("a method or protocol that is not in the table", () => {
-  const paths = [...new Set(built.map(({ path }) => path))];
+  const paths = [...new Set(appRules.map(({ path }) => path))];
   const isListed = (path: string, method: string, protocol: Rule["protocol"]) => {
     const asGet = method === "HEAD" && protocol === "http" ? "GET" : method;
-    return built.some((rule) => rule.path === path && rule.method === asGet && rule.protocol === protocol);
+    return appRules.some((rule) => rule.path === path && rule.method === asGet && rule.protocol === protocol);
   };
 
   test.each(paths)("is refused at %s, whoever asks", async (path) => {
@@ -499,7 +486,7 @@ describe("a method or protocol that is not in the table", () => {
 // ── Where it comes from ──
 
 describe("another site", () => {
-  const changing = built.filter(
+  const changing = appRules.filter(
     ({ method, protocol, who }) => (method !== "GET" || protocol === "websocket") && who !== "github",
   );
 
@@ -523,7 +510,7 @@ describe("reading", () => {
     const select = tables.map((table) => env.DB.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`));
     return (await env.DB.batch(select)).map(({ results }) => results);
   };
-  const readable = built.filter(({ method, protocol }) => method === "GET" && protocol === "http");
+  const readable = appRules.filter(({ method, protocol }) => method === "GET" && protocol === "http");
 
   test.each(named(readable))("%s changes nothing, with HEAD neither", async (_name, rule) => {
     const asked = await sample(rule);
