@@ -64,7 +64,7 @@ async function admit(request: Request, env: Env, arrival: Arrival, now: number):
   }
   const subject = decision.allowed ? null : decision.about.map(nameOf).join(", ") || null;
   await recordAudit(env.DB, { action: "sign_in_refused", ...person, subject, reason: admission.reason }, now);
-  const ssoUrl = "ok" in asked ? asked.ssoUrl : undefined;
+  const ssoUrl = "ok" in asked ? (asked.ssoUrl ?? null) : null;
   return { refused: toRefused(admission.reason, decision, { login: user.login, ssoUrl }) };
 }
 
@@ -73,23 +73,23 @@ type Reason = Extract<Admission, { admitted: false }>["reason"];
 function toRefused(
   reason: Reason,
   decision: Decision,
-  { login, ssoUrl }: { login: string; ssoUrl: string | undefined },
+  { login, ssoUrl }: { login: string; ssoUrl: string | null },
 ): Refused {
   const about = decision.allowed ? [] : decision.about.map(({ name }) => name);
   switch (reason) {
     case "empty_policy":
       return { code: "not_admitted", login, isPolicyEmpty: true };
+    case "not_a_member":
+    case "never_signed_in":
+      return { code: "not_admitted", login, isPolicyEmpty: false };
     case "invitation_pending":
     case "app_not_installed":
       return { code: reason, login, about };
     case "sso_required":
-      return { code: reason, login, about, ...(ssoUrl === undefined ? {} : { ssoUrl }) };
+      return { code: reason, login, about, ssoUrl };
     case "unknown":
     case "unverified":
-      return { code: "github_unavailable", login };
-    case "not_a_member":
-    case "never_signed_in":
-      return { code: "not_admitted", login };
+      return { code: "github_unavailable" };
   }
 }
 

@@ -9,32 +9,24 @@ import { readSignedValue, signValue } from "./keys.ts";
 
 const REFUSAL_COOKIE = `${HUB_COOKIE_PREFIX}refusal`;
 const REFUSAL_MS = 10 * 60_000;
-/** Keeps the cookie within what browsers take. */
-const MAX_ABOUT = 5;
+/** Keep the cookie within what browsers take. */
+const MAX_ABOUT = 3;
+const MAX_LOGIN = 100;
 const MAX_URL = 1000;
 
-const text = v.pipe(v.string(), v.maxLength(300));
+const login = v.string();
+/** Names of what would let them in if they, or somebody, did something about it. */
+const about = v.array(v.string());
 
-const Refused = v.object({
-  /** Each is an error code with its page. */
-  code: v.picklist([
-    "sign_in_expired",
-    "sign_in_cancelled",
-    "github_unavailable",
-    "not_admitted",
-    "invitation_pending",
-    "sso_required",
-    "app_not_installed",
-  ]),
-  /** Who they are at GitHub, where that is known. */
-  login: v.optional(text),
-  /** Names of what would let them in, where they can do something about it. */
-  about: v.optional(v.array(text)),
-  /** Where they start a single sign-on session, as GitHub gave it: not to be trusted unseen. */
-  ssoUrl: v.optional(v.pipe(v.string(), v.maxLength(MAX_URL))),
-  /** The allow-list is empty. */
-  isPolicyEmpty: v.optional(v.literal(true)),
-});
+/** Each code is an error code with its page; `login` is who they are at GitHub. */
+const Refused = v.variant("code", [
+  v.object({ code: v.picklist(["sign_in_expired", "sign_in_cancelled", "github_unavailable"]) }),
+  v.object({ code: v.literal("too_many_requests"), retryAfterSeconds: v.number() }),
+  v.object({ code: v.literal("not_admitted"), login, isPolicyEmpty: v.boolean() }),
+  v.object({ code: v.picklist(["invitation_pending", "app_not_installed"]), login, about }),
+  // `ssoUrl` is where they start a session, as GitHub gave it: not to be trusted unseen.
+  v.object({ code: v.literal("sso_required"), login, about, ssoUrl: v.nullable(v.string()) }),
+]);
 
 export type Refused = v.InferOutput<typeof Refused>;
 
@@ -46,15 +38,7 @@ export async function keepRefusal(
   refused: Refused,
   now: number = Date.now(),
 ): Promise<string> {
-  const { ssoUrl, about, ...rest } = refused;
-  const content = {
-    refused: {
-      ...rest,
-      ...(about === undefined ? {} : { about: about.slice(0, MAX_ABOUT) }),
-      ...(ssoUrl === undefined || ssoUrl.length > MAX_URL ? {} : { ssoUrl }),
-    },
-    until: now + REFUSAL_MS,
-  };
+  const content = { refused: shortened(refused), until: now + REFUSAL_MS };
   return serializeCookie(REFUSAL_COOKIE, await signValue(env, "refusal-cookie", content), REFUSAL_MS / 1000);
 }
 
@@ -73,4 +57,12 @@ export async function keptRefusal(
   if (kept === undefined) return null;
   const content = v.safeParse(Content, await readSignedValue(env, "refusal-cookie", kept));
   return content.success && now < content.output.until ? content.output.refused : null;
+}
+
+function shortened(refused: Refused): Refused {
+  const short = { ...refused };
+  if ("login" in short) short.login = short.login.slice(0, MAX_LOGIN);
+  if ("about" in short) short.about = short.about.slice(0, MAX_ABOUT);
+  if ("ssoUrl" in short && (short.ssoUrl?.length ?? 0) > MAX_URL) short.ssoUrl = null;
+  return short;
 }

@@ -4,7 +4,7 @@ import { beginFlow } from "../auth/github-flow.ts";
 import { identify } from "../auth/github-sign-in.ts";
 import { forgetPath, rememberedPath } from "../auth/next-cookie.ts";
 import { checkEdge, countExact, type RateDecision } from "../auth/rate-limits.ts";
-import { forgetRefusal, keepRefusal, keptRefusal } from "../auth/refusal.ts";
+import { forgetRefusal, keepRefusal, keptRefusal, type Refused } from "../auth/refusal.ts";
 import { isNavigation } from "../auth/request-source.ts";
 import { currentSession, signIn } from "../auth/session.ts";
 import { endSetup } from "../auth/setup.ts";
@@ -32,15 +32,15 @@ gitHubPages.get(routes.gitHubCallback, async (c) => {
   requireNavigation(c);
   const app = await requireApp(c);
   if (new URL(c.req.url).search === "") return showRefusal(c, app);
-  requireAllowed(await checkEdge(c.env.EDGE_SIGN_IN, c.req.raw));
+  const edge = await checkEdge(c.env.EDGE_SIGN_IN, c.req.raw);
+  if (!edge.allowed) return refuse(c, tooMany(edge.retryAfterSeconds));
   const outcome = await identify(c.req.raw, c.env, app);
   if ("refused" in outcome) {
     // Who is in already, and came here once more by the back button, has lost nothing.
     const isStale = outcome.refused.code === "sign_in_expired";
     if (isStale && (await currentSession(c.req.raw, c.env)) !== null) return c.redirect(routes.dashboard);
-    requireAllowed(await countExact(c.env, "failed-callback", c.req.raw));
-    c.header("set-cookie", await keepRefusal(c.env, outcome.refused));
-    return c.redirect(routes.gitHubCallback);
+    const counted = await countExact(c.env, "failed-callback", c.req.raw);
+    return refuse(c, counted.allowed ? outcome.refused : tooMany(counted.retryAfterSeconds));
   }
   const { userId, isFirstAdministrator } = outcome.admitted;
   const cookies = await signIn(c.req.raw, c.env, userId);
@@ -49,6 +49,15 @@ gitHubPages.get(routes.gitHubCallback, async (c) => {
   for (const cookie of cookies) c.header("set-cookie", cookie, { append: true });
   return c.redirect(rememberedPath(c.req.raw) ?? (isFirstAdministrator ? routes.access : routes.dashboard));
 });
+
+async function refuse(c: Context<HubContext>, refused: Refused): Promise<Response> {
+  c.header("set-cookie", await keepRefusal(c.env, refused));
+  return c.redirect(routes.gitHubCallback);
+}
+
+function tooMany(retryAfterSeconds: number): Refused {
+  return { code: "too_many_requests", retryAfterSeconds };
+}
 
 async function showRefusal(c: Context<HubContext>, app: GitHubApp): Promise<Response> {
   const refused = await keptRefusal(c.req.raw, c.env);

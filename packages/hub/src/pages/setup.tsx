@@ -50,7 +50,7 @@ setupPages.get(routes.setup, async (c) => {
     throw codeRefused();
   }
   if (stage.stage === "administrator") {
-    const page = atGitHub(stage.app.pageUrl ?? undefined, stage.app);
+    const page = atGitHub(stage.app.pageUrl, stage.app);
     return c.html(
       <AdministratorStep installUrl={page === undefined ? undefined : `${page}/installations/new`} />,
     );
