@@ -6,9 +6,10 @@ import { FakeGitHub } from "./fake-github.ts";
 const ORIGIN = "http://github.test";
 const CALLBACK = "http://hub.localhost:8787/auth/github/callback";
 const HOUR_MS = 60 * 60_000;
+const NOW = Date.UTC(2026, 10, 1);
 
 function createGitHub(): FakeGitHub {
-  const github = new FakeGitHub({ origin: ORIGIN });
+  const github = new FakeGitHub({ origin: ORIGIN, now: () => NOW });
   github.addUser("ann");
   return github;
 }

@@ -167,7 +167,13 @@ ${this.#userField(browserUser)}
     const app = this.#appBySlug(slug);
     if (app === undefined || organization === undefined) return page("Page not found", "", 404);
     app.installedOn.add(organization.id);
-    return page("Installed", `${escape(app.name)} is installed on ${escape(organization.login)}.`);
+    const setupUrl = app.manifest?.setup_url;
+    if (setupUrl === undefined)
+      return page("Installed", `${escape(app.name)} is installed on ${escape(organization.login)}.`);
+    const target = new URL(setupUrl);
+    target.searchParams.set("installation_id", String(organization.id));
+    target.searchParams.set("setup_action", "install");
+    return redirect(target);
   }
 
   #appBySlug(slug: string): App | undefined {

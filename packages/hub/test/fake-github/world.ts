@@ -1,5 +1,7 @@
 /** The people, organisations, teams and Apps of a fake GitHub, as plain data with the rules that GitHub itself keeps. */
 
+import type { Manifest } from "./manifest.ts";
+
 export type MemberState = "active" | "pending";
 
 export interface User {
@@ -42,7 +44,7 @@ export interface App {
   /** Organisations it is installed on. */
   installedOn: Set<number>;
   /** The manifest it was made of, where it was. */
-  manifest?: unknown;
+  manifest?: Manifest;
 }
 
 export class World {
