@@ -35,7 +35,7 @@ webhookPages.post(
     if (news !== null) {
       const work = takeEffect(c.env, signature, news);
       // GitHub waits for ten seconds; what concerns many may take longer, and goes on when GitHub has left.
-      c.executionCtx.waitUntil(work);
+      c.executionCtx.waitUntil(Promise.allSettled([work]));
       await work;
     }
     return c.body(null, 204);

@@ -398,6 +398,23 @@ describe("tokens at GitHub", () => {
     expect(asked()).toEqual([REFRESH, ...ROUND]);
   });
 
+  it("are asked with once, too, where others come while GitHub answers", async () => {
+    const ann = await member();
+    for (let hour = 0; hour < 7; hour++) {
+      pass(MAX_AGE_MS);
+      const gate = hold(({ url }) => url.endsWith("/acme"));
+      const answers = [ann.hub.admission()];
+      await gate.reached();
+      gate.open();
+      for (let more = 0; more < 30; more++) {
+        answers.push(ann.hub.admission());
+        if (more % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      await Promise.all(answers);
+    }
+    expect(asked()).toHaveLength(7 * ROUND.length);
+  });
+
   it("are renewed again and again, across evictions, each refresh token once", async () => {
     const ann = await member();
     for (let day = 0; day < 2; day++) {
@@ -518,6 +535,26 @@ describe("tokens at GitHub", () => {
     expect(await hasGrant(ann.hub)).toBe(true);
   });
 
+  it("of a newer sign-in are not replaced by what older ones give", async () => {
+    const ann = await member();
+    pass(ACCESS_MS);
+    const gate = hold(({ url }) => url.endsWith("/access_token"));
+    const admission = ann.hub.admission();
+    await gate.reached();
+    const newer = github.grantFor(ann.login);
+    const memberships = { userId: ann.id, login: ann.login, of: [inAcme("active")], checkedAt: Date.now() };
+    await ann.hub.signedIn(newer, memberships);
+    gate.open();
+    expect(await admission).toEqual(IN);
+    let used = "";
+    instead = (request) => {
+      used = request.headers.get("authorization") ?? "";
+      return undefined;
+    };
+    await ann.hub.lookUp("organization", "acme");
+    expect(used).toBe(`Bearer ${newer.accessToken}`);
+  });
+
   it("find ids of names, renewed by the same hands as all others", async () => {
     const ann = await member();
     pass(ACCESS_MS);
@@ -634,6 +671,20 @@ describe("what a webhook says", () => {
     const ann = await member();
     expect(await ann.hub.membershipDoubted()).toEqual(IN);
     expect(asked()).toEqual([]);
+    github.leave("acme", ann.login);
+    pass(MINUTE_MS);
+    expect(await ann.hub.admission()).toEqual(out("not_a_member"));
+  });
+
+  it("and is doubted while GitHub is being asked is not settled by that answer", async () => {
+    const ann = await member();
+    pass(MAX_AGE_MS);
+    const gate = hold(({ url }) => url.endsWith("/acme"));
+    const admission = ann.hub.admission();
+    await gate.reached();
+    const doubted = ann.hub.membershipDoubted();
+    gate.open();
+    expect([await admission, await doubted]).toEqual([IN, IN]);
     github.leave("acme", ann.login);
     pass(MINUTE_MS);
     expect(await ann.hub.admission()).toEqual(out("not_a_member"));

@@ -152,7 +152,6 @@ export class Membership {
       const memberships = mergeAnswer(former?.memberships, told, circumstances.policy);
       const known = { memberships, triedAt: askedAt };
       const { judgement } = judge(known, circumstances, Date.now());
-      this.#state.isRefused = !judgement.admitted;
       await this.#save(former, known, judgement);
     });
   }
