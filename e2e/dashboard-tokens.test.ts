@@ -1,17 +1,33 @@
-/** Tokens for instances, from the page and from the API: made, used, revoked. */
+/** Tokens for instances, from the page and from the API: made, used, rotated, run out, revoked. */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { built } from "../packages/hub/local/paths.ts";
 import { openDashboard, type Puppet, startStage, type Stage } from "./pages/stage.ts";
 import { Watch } from "./pages/watch.ts";
+import { startUpstream, type Upstream } from "./tunnel/upstream.ts";
 
 let stage: Stage;
+let upstream: Upstream;
+let home: string;
 
 beforeAll(async () => {
-  stage = await startStage();
+  [stage, upstream] = await Promise.all([startStage(), startUpstream()]);
+  home = await mkdtemp(join(tmpdir(), "tokens-"));
 });
-afterEach(() => stage.clear());
-afterAll(() => stage.stop());
+afterEach(async () => {
+  await Promise.all([...connectors].map((connector) => connector.stop()));
+  connectors.clear();
+  await stage.clear();
+});
+afterAll(async () => {
+  await Promise.all([stage.stop(), upstream.stop()]);
+  await rm(home, { recursive: true, force: true });
+});
 
 it("shows a new token once; it connects an instance, and revoking it closes that within a second", async () => {
   const { page: dashboard, context } = await stage.dashboard();
@@ -24,14 +40,19 @@ it("shows a new token once; it connects an instance, and revoking it closes that
   const command = await page.textContent("#new-token-command");
   const token = /orc_[\w-]+/.exec(command ?? "")?.[0] ?? "";
   expect(token).toHaveLength(53);
-  expect(await rowOf(page, "work laptop")).toEqual(["work laptop", `…${token.slice(-4)}`, "now", "never"]);
+  const end = token.slice(-4);
+  expect(await rowOf(page, "work laptop")).toBe(
+    `work laptop never used · never expires · made now · ends in ${end}`,
+  );
   await page.goto(`${stage.hub.origin}/tokens`);
   expect(await page.content()).not.toContain(token.slice(4, 40));
 
   const puppet = await stage.instance({ token });
   await dashboard.waitForSelector(`${puppet.card}[data-status=idle]`);
   await page.reload();
-  expect((await rowOf(page, "work laptop"))[3]).toBe("now");
+  expect(await rowOf(page, "work laptop")).toBe(
+    `work laptop last used now by ${puppet.clientId} · never expires · made now · ends in ${end}`,
+  );
 
   const stopped = once(puppet.client, "stopped");
   const asked: string[] = [];
@@ -40,13 +61,13 @@ it("shows a new token once; it connects an instance, and revoking it closes that
     dialog.accept().catch(String);
   });
   const since = Date.now();
-  await page.click('tr:has-text("work laptop") >> text=Revoke');
+  await page.click('li:has-text("work laptop") >> text=Revoke');
   const [{ code }] = (await stopped) as [{ code: string }];
   expect(Date.now() - since).toBeLessThan(1000);
   expect(code).toBe("token_revoked");
   expect(asked).toEqual(["Revoke “work laptop”? What is connected with it is closed."]);
   await dashboard.waitForSelector(`${puppet.card}[data-state=unreachable]:has-text("its token was revoked")`);
-  await expect.poll(() => page.locator('tr:has-text("work laptop")').count()).toBe(0);
+  await expect.poll(() => page.locator('li:has-text("work laptop")').count()).toBe(0);
   await isRefused(puppet, token);
   expect(watch.complaints).toEqual([]);
 });
@@ -56,9 +77,9 @@ it("revokes nothing when the question is answered with no", async () => {
   await stage.hub.createToken("kept");
   await page.goto(`${stage.hub.origin}/tokens`);
   page.on("dialog", (dialog) => dialog.dismiss().catch(String));
-  await page.click('tr:has-text("kept") >> text=Revoke');
+  await page.click('li:has-text("kept") >> text=Revoke');
   await page.reload();
-  expect(await page.locator('tr:has-text("kept")').count()).toBe(1);
+  expect(await page.locator('li:has-text("kept")').count()).toBe(1);
 });
 
 it("keeps the same rules in the API", async () => {
@@ -84,8 +105,131 @@ it("keeps the same rules in the API", async () => {
   expect((await ask(page, `/api/tokens/${id}`, "DELETE")).status).toBe(404);
   await isRefused(puppet, token);
 
-  for (const body of [{}, { name: "" }, { name: "x".repeat(81) }, { name: 5 }, []])
+  const past = new Date(Date.now() - 1000).toISOString();
+  for (const body of [
+    { name: "x", expires_at: past },
+    {},
+    { name: "" },
+    { name: "x".repeat(81) },
+    { name: 5 },
+    [],
+  ])
     expect((await ask(page, "/api/tokens", "POST", body)).status).toBe(400);
+});
+
+it("rotates from the page: the new command connects, the old token still does, and both can be told apart", async () => {
+  const { page, watch } = await stage.dashboard();
+  const old = await stage.instance({ token: await stage.hub.createToken("old desk") });
+  let ended = 0;
+  old.client.on("disconnected", () => ended++).on("stopped", () => ended++);
+  await page.goto(`${stage.hub.origin}/tokens`);
+  const asked: string[] = [];
+  page.on("dialog", (dialog) => {
+    asked.push(dialog.message());
+    dialog.accept().catch(String);
+  });
+  await page.locator('li:has-text("old desk")').getByRole("button", { name: "Rotate" }).click();
+  await page.waitForURL("**/rotate");
+  expect(asked).toEqual(["Rotate “old desk”? A new token takes its place; this one works for one more day."]);
+  expect(await page.textContent("#new-token p")).toBe(
+    "The token in this command is shown only now. Put it in the place of the one before, which stops working in 1 d.",
+  );
+  const command = await page.textContent("#new-token-command");
+  const token = /orc_[\w-]+/.exec(command ?? "")?.[0] ?? "";
+  await stage.instance({ token });
+  const before = page.locator('li:has-text("replaced")');
+  expect(await before.locator("p").allTextContents()).toEqual([
+    "old deskreplaced",
+    expect.stringMatching(/^last used now by puppet-\d+ · expires in 1 d · made now · ends in /),
+  ]);
+  expect(await before.getByRole("button").allTextContents()).toEqual(["Revoke"]);
+  expect(ended).toBe(0);
+  // Whoever reloads the page is asked by the browser; whoever then says yes makes no third token.
+  const again = await page.reload();
+  expect(again?.status()).toBe(409);
+  expect(await page.textContent("h1")).toBe("This token was rotated before");
+  expect(watch.complaints.filter((text) => !text.includes("409"))).toEqual([]);
+});
+
+it("rotates while a connector runs: it ends when the overlap does, not before, and says why", async () => {
+  const { page } = await stage.dashboard();
+  const made = await ask(page, "/api/tokens", "POST", { name: "rotating" });
+  const { id, token } = made.body as { id: string; token: string };
+  const connector = await startConnector(token, "rotating-instance");
+  const card = await cardOf(page, "rotating-instance");
+
+  const rotatedAt = Date.now();
+  const rotated = await ask(page, `/api/tokens/${id}/rotate`, "POST", { overlap_seconds: 3 });
+  expect(rotated.status).toBe(201);
+  const next = rotated.body as { token: string; replaced: { id: string; expires_at: string } };
+  expect(next.replaced.id).toBe(id);
+  const endsAt = Date.parse(next.replaced.expires_at);
+  expect(endsAt - rotatedAt).toBeGreaterThan(2_500);
+
+  expect(await connector.ended).toBe(4);
+  expect(Date.now()).toBeGreaterThanOrEqual(endsAt);
+  expect(Date.now()).toBeLessThan(endsAt + 1_500);
+  expect(connector.output()).toMatch(/Stopped by the hub: .*token.* has expired/);
+  await page.waitForSelector(`${card}[data-state=unreachable]:has-text("its token has expired")`);
+
+  const late = await startConnector(token, "rotating-instance", false);
+  expect(await late.ended).toBe(4);
+  expect(late.output()).toContain("Stopped by the hub: The token has expired. Check ORCHESTRATOR_TOKEN");
+  const better = await startConnector(next.token, "rotating-instance");
+  await page.waitForSelector(`${card}[data-status=idle]`);
+  await better.stop();
+});
+
+it("revokes while a connector runs: it ends within a second, stays away and says why", async () => {
+  const { page } = await stage.dashboard();
+  const made = await ask(page, "/api/tokens", "POST", { name: "leaked" });
+  const { id, token } = made.body as { id: string; token: string };
+  const connector = await startConnector(token, "leaked-instance");
+  const card = await cardOf(page, "leaked-instance");
+  const since = Date.now();
+  expect((await ask(page, `/api/tokens/${id}`, "DELETE")).status).toBe(204);
+  await page.waitForSelector(`${card}[data-state=unreachable]:has-text("its token was revoked")`);
+  expect(Date.now() - since).toBeLessThan(1_500);
+  expect(await connector.ended).toBe(4);
+  expect(connector.output()).toContain(
+    "Stopped by the hub: The token of this instance was revoked. Make a new token on the hub's page for tokens.",
+  );
+  const again = await startConnector(token, "leaked-instance", false);
+  expect(await again.ended).toBe(4);
+  expect(again.output()).toContain("Stopped by the hub: The token was revoked.");
+});
+
+it("ends a connection when its token runs out, and takes it no more", async () => {
+  const { page } = await stage.dashboard();
+  const endsAt = Date.now() + 4_000;
+  const expires = new Date(endsAt).toISOString();
+  const made = await ask(page, "/api/tokens", "POST", { name: "short", expires_at: expires });
+  const { token } = made.body as { token: string };
+  const puppet = await stage.instance({ token });
+  const [{ code }] = (await once(puppet.client, "stopped")) as [{ code: string }];
+  expect(code).toBe("unauthorized");
+  expect(Date.now()).toBeGreaterThanOrEqual(endsAt);
+  expect(Date.now()).toBeLessThan(endsAt + 1_500);
+  await isRefused(puppet, token);
+  await page.goto(`${stage.hub.origin}/tokens`);
+  expect(await rowOf(page, "short")).toMatch(/^shortexpired last used .+ · expired now · /);
+});
+
+it("asks for a day only where one is to be chosen, and for scopes", async () => {
+  const { page, watch } = await stage.dashboard();
+  await page.goto(`${stage.hub.origin}/tokens`);
+  expect(await page.isVisible("[name=until]")).toBe(false);
+  await page.fill("#token-name", "until a day");
+  await page.selectOption("[name=expires]", "date");
+  expect(await page.isVisible("[name=until]")).toBe(true);
+  const day = new Date(Date.now() + 40 * 86_400_000).toISOString().slice(0, 10);
+  await page.fill("[name=until]", day);
+  await page.selectOption("[name=scopes]", "admin");
+  await page.click("text=Make a token");
+  await page.waitForURL("**/tokens/new");
+  expect(await page.textContent("#new-token-command")).toMatch(/^orc_[\w-]{49}$/);
+  expect(await rowOf(page, "until a day")).toMatch(/^until a dayadmin never used · expires in 4[01] d · /);
+  expect(watch.complaints).toEqual([]);
 });
 
 it("forgets an instance that is gone, from its card, in every window", async () => {
@@ -104,10 +248,10 @@ it("forgets an instance that is gone, from its card, in every window", async () 
   await second.waitForSelector(puppet.card, { state: "detached" });
 });
 
-/** The cells of a token's row, without the last. */
-async function rowOf(page: Page, name: string): Promise<string[]> {
-  const cells = await page.locator(`tr:has-text("${name}") > *`).allTextContents();
-  return cells.slice(0, 4);
+/** What a token's line says, without its buttons. */
+async function rowOf(page: Page, name: string): Promise<string> {
+  const parts = await page.locator(`li:has-text("${name}") > p`).allTextContents();
+  return parts.join(" ");
 }
 
 /** Nobody comes back with this token. */
@@ -136,4 +280,49 @@ function ask(
     },
     [path, method, body === undefined ? undefined : JSON.stringify(body)] as const,
   );
+}
+
+interface Connector {
+  output(): string;
+  /** Resolves to the exit code. */
+  ended: Promise<number | null>;
+  stop(): Promise<void>;
+}
+
+const connectors = new Set<Connector>();
+
+/** `orchestrator connect` as people run it; resolves when it is connected, unless it is not to be. */
+async function startConnector(token: string, clientId: string, connects = true): Promise<Connector> {
+  const args = [built.connectorCli, "connect", "--target", upstream.target, "--client-id", clientId];
+  const child = spawn(process.execPath, args, {
+    env: {
+      PATH: process.env["PATH"],
+      HOME: home,
+      ORCHESTRATOR_URL: stage.hub.origin,
+      ORCHESTRATOR_TOKEN: token,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const connector: Connector = {
+    output: () => output,
+    ended,
+    stop: async () => {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+  connectors.add(connector);
+  if (connects) await expect.poll(() => output, { timeout: 10_000 }).toContain("Connected");
+  return connector;
+}
+
+/** The selector of an instance's card, once it is there. */
+async function cardOf(page: Page, clientId: string): Promise<string> {
+  const card = page.locator(`.card[id^="card-${clientId}-"]`);
+  await card.waitFor();
+  return `#${(await card.getAttribute("id")) ?? ""}`;
 }
