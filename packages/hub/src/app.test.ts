@@ -1,7 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ask, connected, cookiePair, HUB, signedIn, type Person } from "../test/hub.ts";
-import { app } from "./app.ts";
 import { createLocalCode, LOCAL_USER } from "./auth/local.ts";
 import { bindingHash, redeemViewerCode } from "./auth/viewer.ts";
 import { upsertUser } from "./db/users.ts";
@@ -16,65 +15,7 @@ beforeAll(async () => {
   await env.USER_HUB.getByName("ann").instanceConnected(connected("laptop"));
 });
 
-/** Every route with a handler of its own, with something in place of its parameters. */
-const entries = app.routes
-  .filter((route) => route.method !== "ALL" && !route.path.includes("*"))
-  .map((route) => ({ method: route.method, path: route.path.replace(/:\w+/g, label) }));
-
-const PUBLIC = [
-  `GET ${routes.health}`,
-  `GET ${routes.signIn}`,
-  `GET ${routes.localSignIn}`,
-  `GET ${routes.gitHubSignIn}`,
-  // These have proofs of their own: a cookie of the browser that began, the printed code, GitHub's signature.
-  `GET ${routes.gitHubCallback}`,
-  `GET ${routes.setup}`,
-  `POST ${routes.setup}`,
-  `GET ${routes.setupCreated}`,
-  `POST ${routes.gitHubWebhooks}`,
-];
-
-describe("who may do what", () => {
-  test("the routes are found", () => {
-    expect(entries.length).toBeGreaterThan(12);
-  });
-
-  const isPublic = (entry: (typeof entries)[number]) => PUBLIC.includes(`${entry.method} ${entry.path}`);
-
-  test("the public routes are these and no others", () => {
-    const found = entries.filter(isPublic).map(({ method, path }) => `${method} ${path}`);
-    expect([...new Set(found)].toSorted()).toEqual(PUBLIC.toSorted());
-  });
-
-  test.each(entries.filter((entry) => !isPublic(entry)))(
-    "nobody gets into $method $path without signing in",
-    async ({ method, path }) => {
-      const program = await ask(path, { method, headers: { accept: "application/json" } });
-      expect(program.status).toBe(401);
-      const page = await ask(path, { method });
-      const isSentToSignIn = page.headers.get("location")?.startsWith(routes.signIn) ?? false;
-      expect([page.status, isSentToSignIn]).toEqual(method === "GET" ? [302, true] : [401, false]);
-    },
-  );
-
-  const byBrowsers = entries.filter(({ path }) => path !== routes.gitHubWebhooks);
-  test.each(byBrowsers.filter(({ method }) => method !== "GET"))(
-    "another site cannot use $method $path",
-    async ({ method, path }) => {
-      for (const origin of ["", "null", "https://evil.example", `http://${label}.hub.localhost:8787`]) {
-        const response = await ask(path, { method, person: ann, headers: { origin } });
-        expect(response.status).toBe(403);
-      }
-    },
-  );
-
-  test("another site cannot open the live page", async () => {
-    for (const origin of ["", "null", `http://${label}.hub.localhost:8787`]) {
-      const headers = { upgrade: "websocket", origin };
-      expect((await ask(routes.dashboardSocket, { person: ann, headers })).status).toBe(403);
-    }
-  });
-
+describe("pages", () => {
   test.each([routes.client(label), routes.client("laptop"), routes.clientDetails(label)])(
     "%s is seen by its owner only",
     async (path) => {
