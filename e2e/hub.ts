@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { HubAnswer, HubRequest } from "../packages/hub/local/hub-messages.ts";
+import type { HubSettings } from "../packages/hub/local/settings.ts";
 import { findProcess, residentBytes, signal } from "../packages/hub/local/processes.ts";
 
 export interface TestHub {
@@ -14,6 +15,8 @@ export interface TestHub {
   readonly stateFolder: string;
   /** A link that signs a browser in once. */
   signInLink(): Promise<string>;
+  /** A link that opens setup once; empty where there is nothing to set up. */
+  setupLink(): Promise<string>;
   /** A new token for instances. */
   createToken(name?: string): Promise<string>;
   /** What the Worker wrote to its console since the first start. */
@@ -36,13 +39,24 @@ interface Running {
 
 const START_TIMEOUT_MS = 20_000;
 
-/** Starts a hub that `npm run build` has left. Without `port` a free one; without `stateFolder` a temporary one. */
-export async function startHub(options: { port?: number; stateFolder?: string } = {}): Promise<TestHub> {
+export interface TestHubOptions {
+  /** Default: a free one. */
+  port?: number;
+  /** Default: a temporary one. */
+  stateFolder?: string;
+  /** Settings of the Worker, as people give them by the environment; kept over restarts. */
+  settings?: HubSettings;
+}
+
+/** Starts a hub that `npm run build` has left. */
+export async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
+  const { settings = {} } = options;
   const port = options.port ?? (await freePort());
   const stateFolder = options.stateFolder ?? (await mkdtemp(path.join(tmpdir(), "hub-")));
   const log: { level: string; message: string }[] = [];
   let nextId = 1;
-  let running = await launch(port, stateFolder, log);
+  const start = () => launch([String(port), stateFolder], settings, log);
+  let running = await start();
 
   const ask = (request: Omit<HubRequest, "id">) => askHub(running.child, { ...request, id: nextId++ });
   const end = async () => {
@@ -60,13 +74,14 @@ export async function startHub(options: { port?: number; stateFolder?: string } 
     port,
     stateFolder,
     signInLink: () => ask({ ask: "signInLink" }),
+    setupLink: () => ask({ ask: "setupLink" }),
     createToken: (name = "test") => ask({ ask: "createToken", argument: name }),
     logs: () => [...log],
     memory: () => running.workerdPids.reduce((sum, pid) => sum + residentBytes(pid), 0),
     kill,
     restart: async () => {
       if (running.child.exitCode === null && running.child.signalCode === null) await end();
-      running = await launch(port, stateFolder, log);
+      running = await start();
     },
     stop: async () => {
       if (running.child.exitCode === null && running.child.signalCode === null) await end();
@@ -86,12 +101,13 @@ export async function freePort(): Promise<number> {
 }
 
 async function launch(
-  port: number,
-  stateFolder: string,
+  args: string[],
+  settings: HubSettings,
   log: { level: string; message: string }[],
 ): Promise<Running> {
   const script = path.resolve(import.meta.dirname, "../packages/hub/local/hub-process.ts");
-  const child = fork(script, [String(port), stateFolder], {
+  const child = fork(script, args, {
+    env: { ...process.env, ...settings },
     execArgv: ["--conditions=source"],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });

@@ -1,6 +1,7 @@
 /** The one person of a local hub, made through the same rows as everybody else's. */
 import { createLocalCode, LOCAL_USER } from "../src/auth/local.ts";
 import { issueInstanceToken, verifyInstanceToken } from "../src/auth/token.ts";
+import { createSetupCode } from "../src/auth/setup-code.ts";
 import { upsertUser } from "../src/db/users.ts";
 import { routes } from "../src/routes.ts";
 import type { Hub } from "./hub.ts";
@@ -14,6 +15,12 @@ export async function createLocalUser(db: D1Database): Promise<void> {
 /** A link that signs a browser in once, for some minutes. */
 export async function createSignInLink(hub: Hub): Promise<string> {
   return `${hub.origin}${routes.localSignIn}?code=${await createLocalCode(hub.db)}`;
+}
+
+/** A link that opens setup once, for a day; undefined where there is nothing to set up. */
+export async function createSetupLink(hub: Hub): Promise<string | undefined> {
+  if (!(await hub.isSetupOpen())) return undefined;
+  return `${hub.origin}${routes.setup}?code=${await createSetupCode(hub.db)}`;
 }
 
 /** Makes a token for the local person's instances and returns its text. */

@@ -3,7 +3,7 @@
 /** What the parent may ask; `argument` is the token's name for `createToken`. */
 export interface HubRequest {
   id: number;
-  ask: "signInLink" | "createToken" | "stop";
+  ask: "signInLink" | "setupLink" | "createToken" | "stop";
   argument?: string;
 }
 

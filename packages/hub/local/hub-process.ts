@@ -2,10 +2,17 @@
  * The local hub in a process of its own, for tests that must kill it: told what to do, and answering, over Node's IPC.
  * Started by `e2e/hub.ts`.
  */
-import { createLocalUser, createSignInLink, createToken, keepAdminToken } from "./account.ts";
+import {
+  createLocalUser,
+  createSetupLink,
+  createSignInLink,
+  createToken,
+  keepAdminToken,
+} from "./account.ts";
 import { openHub, type Hub } from "./hub.ts";
 import type { HubAnswer, HubRequest } from "./hub-messages.ts";
 import { childProcesses } from "./processes.ts";
+import { settingsFrom } from "./settings.ts";
 import { hubSecret, prepareStateFolder } from "./state.ts";
 
 const [port = "", folder = ""] = process.argv.slice(2);
@@ -14,6 +21,7 @@ const hub = await openHub({
   port: Number(port),
   stateFolder: folder,
   hubSecret: hubSecret(folder),
+  settings: settingsFrom(process.env),
   onLog: (level, message) => {
     send({ log: { level, message } });
   },
@@ -42,6 +50,8 @@ async function answer(opened: Hub, request: HubRequest): Promise<string> {
   switch (request.ask) {
     case "signInLink":
       return createSignInLink(opened);
+    case "setupLink":
+      return (await createSetupLink(opened)) ?? "";
     case "createToken":
       return createToken(opened.db, request.argument ?? "test");
     case "stop":

@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Miniflare, NoOpLog, convertV4MiniflareOptions, type V4MiniflareOptions } from "miniflare";
+import { errorMeaning } from "../src/error-codes.ts";
+import { routes } from "../src/routes.ts";
 import { claudecodeuiCommand } from "./claudecodeui.ts";
 import { applyMigrations } from "./migrations.ts";
 import { withoutSignalHandlers } from "./signals.ts";
@@ -9,6 +11,7 @@ import { localOrigin } from "./local-origin.ts";
 import { built, hubPackage, offline } from "./paths.ts";
 import { loopbackAddresses } from "./port.ts";
 import { withoutQueries } from "./redact.ts";
+import type { HubSettings } from "./settings.ts";
 
 export interface HubOptions {
   port: number;
@@ -16,6 +19,8 @@ export interface HubOptions {
   stateFolder: string;
   /** At least 32 random bytes in base64url. */
   hubSecret: string;
+  /** Settings of the Worker beside those of every local hub. */
+  settings?: HubSettings;
   /** Called with each line the Worker writes to its console, without queries, with its level (`log`, `warn`, `error`, …). */
   onLog?: (level: string, message: string) => void;
 }
@@ -24,6 +29,8 @@ export interface Hub {
   /** Origin of the dashboard, `http://hub.localhost:<port>`. */
   origin: string;
   db: D1Database;
+  /** True while signing in with GitHub waits to be set up by who has a setup link. */
+  isSetupOpen(): Promise<boolean>;
   /** Ends workerd; resolves when it is gone. */
   close(): Promise<void>;
 }
@@ -40,7 +47,17 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     await miniflare.ready;
     const db = await miniflare.getD1Database("DB");
     await applyMigrations(db, path.join(hubPackage, "migrations"));
-    return { origin: localOrigin(options.port), db, close: () => miniflare.dispose() };
+    const origin = localOrigin(options.port);
+    return {
+      origin,
+      db,
+      isSetupOpen: async () => {
+        // Without a code the page is refused; once it has closed there is none.
+        const { status } = await miniflare.dispatchFetch(`${origin}${routes.setup}`);
+        return status === errorMeaning("code_expired").status;
+      },
+      close: () => miniflare.dispose(),
+    };
   } catch (error) {
     await miniflare.dispose();
     throw error;
@@ -64,6 +81,7 @@ function miniflareOptions(options: HubOptions, addresses: string[]): V4Miniflare
     scriptPath: built.worker,
     bindings: {
       ...worker.bindings,
+      ...options.settings,
       HUB_ORIGIN: localOrigin(options.port),
       INSTANCE_HOST: `{label}.hub.localhost:${options.port}`,
       HUB_SECRET: options.hubSecret,

@@ -19,6 +19,12 @@ export function showNewLink(link: string): void {
   say(`  ${link}`);
 }
 
+/** How people come to sign in with GitHub, where that waits to be set up. */
+export function showSetup(link: string): void {
+  say("Signing in with GitHub is not set up yet. Set it up with this link; it works once, for a day:\n");
+  say(`  ${link}\n`);
+}
+
 /** What to do where no claudecodeui runs. */
 export function showHowToAttach(command: string): void {
   say("No claudecodeui runs here yet. This starts one, and it is attached as soon as it answers:\n");

@@ -1,7 +1,13 @@
 /** `npm start` and `npm run demo`: the hub on this machine, until Ctrl-C. */
 import { createInterface } from "node:readline";
 import { findClaudecodeui } from "@ai-orchestrator/connector";
-import { createLocalUser, createSignInLink, keepAdminToken, machineToken } from "./account.ts";
+import {
+  createLocalUser,
+  createSetupLink,
+  createSignInLink,
+  keepAdminToken,
+  machineToken,
+} from "./account.ts";
 import { keepAttached } from "./attach.ts";
 import { build } from "./build.ts";
 import { claudecodeuiCommand } from "./claudecodeui.ts";
@@ -9,7 +15,8 @@ import { startDemo } from "./demo.ts";
 import { openHub, type Hub } from "./hub.ts";
 import { parsePort, requireFreePort } from "./port.ts";
 import { endLeftovers, findRunningHub, forgetRun, noteRun } from "./run-record.ts";
-import { say, showHowToAttach, showNewLink, showWelcome, warn } from "./screen.ts";
+import { say, showHowToAttach, showNewLink, showSetup, showWelcome, warn } from "./screen.ts";
+import { settingsFrom } from "./settings.ts";
 import { waitForEndRequest } from "./signals.ts";
 import { hubSecret, prepareStateFolder, stateFolder } from "./state.ts";
 
@@ -54,6 +61,7 @@ async function open(run: Run, demo: boolean): Promise<void> {
     port: run.port,
     stateFolder: run.folder,
     hubSecret: hubSecret(run.folder),
+    settings: settingsFrom(process.env),
     onLog: (level, message) => {
       if (level === "error" || level === "warn") warn(`hub: ${message}`);
     },
@@ -66,6 +74,8 @@ async function open(run: Run, demo: boolean): Promise<void> {
   await createLocalUser(hub.db);
   await keepAdminToken(hub.db, run.folder);
   showWelcome(hub.origin, await createSignInLink(hub));
+  const setupLink = await createSetupLink(hub);
+  if (setupLink !== undefined) showSetup(setupLink);
   offerNewLinks(hub, run.closing);
   await attach(run, hub, demo);
 }

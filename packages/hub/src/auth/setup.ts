@@ -17,18 +17,12 @@ import { placeOf } from "./request-place.ts";
 export const SETUP_COOKIE = `${HUB_COOKIE_PREFIX}setup`;
 /** From the printed link to the first administrator. GitHub gives as long for making an App. */
 const SETUP_MS = 60 * 60_000;
-const CODE_LIFETIME_MS = 24 * 60 * 60_000;
 
 /** What is still missing. `done` is for good. */
 export type SetupStage =
   | { stage: "off" | "done" | "misconfigured" }
   | { stage: "app"; place: GitHubPlace }
   | { stage: "administrator"; app: GitHubApp };
-
-/** Makes the code of a setup link. Called by whatever starts or deploys the hub. */
-export function createSetupCode(db: D1Database, now: number = Date.now()): Promise<string> {
-  return createOneTimeCode(db, { purpose: "setup", lifetimeMs: CODE_LIFETIME_MS }, now);
-}
 
 export async function setupStage(env: Env): Promise<SetupStage> {
   const github = await loadGitHub(env);

@@ -5,7 +5,7 @@ import { TestBrowser } from "../../test/browser.ts";
 import { FakeGitHub } from "../../test/fake-github.ts";
 import { HUB } from "../../test/hub.ts";
 import { loadGitHubApp } from "../auth/github-app.ts";
-import { createSetupCode } from "../auth/setup.ts";
+import { createSetupCode } from "../auth/setup-code.ts";
 import { saveAllowedEntity } from "../db/allowed-entities.ts";
 import { routes } from "../routes.ts";
 
