@@ -44,7 +44,7 @@ export class HttpExchange implements StreamHandler {
     this.#tellOver = tell;
   }
 
-  /** The stream became something else than an HTTP exchange: there is nothing left to wait for. */
+  /** There is no stream, or it became something else than an HTTP exchange: nothing is left to wait for. */
   retire(): void {
     clearTimeout(this.#timer);
     this.#tellOver();

@@ -48,7 +48,8 @@ export async function proxy(
 function proxyHttp(active: ActiveConnection, request: Request, viewer: VerifiedViewer): Promise<Response> {
   let stream: Stream | undefined;
   const exchange = new HttpExchange(() => opened(stream), request.method);
-  stream = open(active, headOf(request, "http", viewer), exchange, request.body === null);
+  const opening = { head: headOf(request, "http", viewer), handler: exchange, end: request.body === null };
+  stream = open(active, opening, exchange);
   active.exchanges.add(exchange, viewer);
   if (request.body) exchange.upload(request.body as ReadableStream<Uint8Array>);
   return exchange.answer;
@@ -77,16 +78,24 @@ function proxyWebSocket(
     reset: (error) => refusal.reset(error),
     writable: () => undefined,
   };
-  stream = open(active, headOf(request, "websocket", viewer), handshake, false);
+  const opening = { head: headOf(request, "websocket", viewer), handler: handshake, end: false };
+  stream = open(active, opening, refusal);
   active.exchanges.add(refusal, viewer);
   return Promise.race([promise, refusal.answer]);
 }
 
-/** What cannot be put into a REQUEST is the browser's mistake, not the application's. */
-function open(active: ActiveConnection, head: RequestHead, handler: StreamHandler, end: boolean): Stream {
+interface Opening {
+  head: RequestHead;
+  handler: StreamHandler;
+  end: boolean;
+}
+
+/** Opens the stream of an exchange. What cannot be put into a REQUEST is the browser's mistake, not the application's. */
+function open(active: ActiveConnection, { head, handler, end }: Opening, exchange: HttpExchange): Stream {
   try {
     return active.open(head, handler, end);
   } catch (error) {
+    exchange.retire();
     if (error instanceof StreamError && error.code === "protocol_error") throw new HubError("bad_request");
     throw error;
   }

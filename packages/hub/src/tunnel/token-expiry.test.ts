@@ -65,6 +65,12 @@ it("a token without an end sets no alarm; one with an end ends its connection th
   expect((await view(OWNER, "ends", "/")).status).toBe(503);
 });
 
+it("nobody has to ask: it ends by itself", async () => {
+  vi.restoreAllMocks();
+  const connector = await connectFake((await tokenUntil(Date.now() + 700)).text, "by-itself");
+  expect(await connector.closed).toBe("unauthorized");
+});
+
 it("browsers of an instance whose token ends are told at once", async () => {
   const { text } = await tokenUntil(now + MINUTE_MS);
   await connectFake(text, "with-browser");

@@ -268,6 +268,13 @@ async function alarmOf(clientId: string): Promise<number | null> {
   return runInDurableObject(await tunnel(clientId), (_tunnel, { storage }) => storage.getAlarm());
 }
 
+it("nobody has to ask: what was deleted without a word ends by itself", async () => {
+  await connect("by-itself");
+  const mine = await open("by-itself", "deleted", Date.now() - 5 * MINUTE_MS + 500);
+  expect(await mine.closed).toBe(1008);
+  expect(await statusOf("by-itself", "deleted")).toBe(401);
+});
+
 describe("asking after sign-ins", () => {
   let now: number;
   let clock: { mockReturnValue(at: number): unknown };
@@ -447,6 +454,12 @@ describe("asking after sign-ins", () => {
       const before = vi.getTimerCount();
       expect(await statusOf("tidy", "one")).toBe(200);
       await expect.poll(() => vi.getTimerCount()).toBe(before);
+      // Nor does a request that no frame can carry.
+      const headers = { "x-large": "v".repeat(70_000) };
+      for (const upgrade of [{}, { upgrade: "websocket" }]) {
+        expect((await look("tidy", "/", { headers: { ...headers, ...upgrade } })).status).toBe(413);
+        await expect.poll(() => vi.getTimerCount()).toBe(before);
+      }
     });
   });
 
