@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { checkEdge, EXACT_LIMITS, takeAttempt } from "./rate-limits.ts";
+import docs from "../../../../docs/tokens.md?raw";
+import { checkEdge, DIALS, EXACT_LIMITS, takeAttempt, type RateLimitRule } from "./rate-limits.ts";
 
 const RULE = { max: 3, windowMs: 10_000 };
 
@@ -80,12 +81,13 @@ describe("the edge", () => {
   });
 });
 
-test("every exact limit stands for a burst and a wait that a person can bear", () => {
-  expect(EXACT_LIMITS).toEqual({
-    "sign-in": { max: 30, windowMs: 600_000 },
-    "failed-callback": { max: 10, windowMs: 600_000 },
-    "failed-code": { max: 20, windowMs: 600_000 },
-    "bad-token": { max: 20, windowMs: 600_000 },
-    "refused-webhook": { max: 20, windowMs: 600_000 },
-  });
+test("docs/tokens.md names every exact limit", () => {
+  const written = [...docs.matchAll(/exactly (\d+) in any (ten minutes|minute)/g)].map(([, max, window]) => ({
+    max: Number(max),
+    windowMs: window === "minute" ? 60_000 : 600_000,
+  }));
+  const known = [DIALS, ...Object.values(EXACT_LIMITS)];
+  const byNumbers = (one: RateLimitRule, other: RateLimitRule) =>
+    one.windowMs - other.windowMs || one.max - other.max;
+  expect(written.toSorted(byNumbers)).toEqual(known.toSorted(byNumbers));
 });

@@ -30,6 +30,9 @@ export const EXACT_LIMITS = {
   "refused-webhook": { max: 20, windowMs: 10 * MINUTE_MS },
 } as const satisfies Record<string, RateLimitRule>;
 
+/** Dials of one instance, counted by its Tunnel, which they reach anyway; connectors that come back after losses stay below. */
+export const DIALS: RateLimitRule = { max: 20, windowMs: MINUTE_MS };
+
 export type ExactLimit = keyof typeof EXACT_LIMITS;
 
 /** What the edge's bindings in wrangler.jsonc count in, in seconds. */

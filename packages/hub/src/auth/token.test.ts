@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
+import docs from "../../../../docs/tokens.md?raw";
 import { listTokens, revokeToken } from "../db/tokens.ts";
 import { upsertUser } from "../db/users.ts";
 import { sha256 } from "../secrets.ts";
@@ -14,6 +15,18 @@ test("a token is recognised by its prefix and its length, and no two are alike",
   const tokens = await Promise.all(Array.from({ length: 50 }, createInstanceToken));
   expect(new Set(tokens).size).toBe(50);
   for (const token of tokens) expect(token).toMatch(/^orc_[A-Za-z0-9_-]{49}$/);
+});
+
+test("what scanners are told to look for is found, alone and in text, and nothing that is longer", async () => {
+  const pattern = /^\(\?<!.*orc_.*$/m.exec(docs)?.[0] ?? "";
+  const scanner = new RegExp(pattern, "g");
+  const tokens = await Promise.all(Array.from({ length: 50 }, createInstanceToken));
+  for (const token of tokens) {
+    expect(`ORCHESTRATOR_TOKEN="${token}" x`.match(scanner)).toEqual([token]);
+    expect(`${token}x a${token} ${token.slice(0, -1)}`.match(scanner)).toBeNull();
+    const checksum = (await sha256(`orchestrator-token:${token.slice(0, -6)}`)).slice(0, 6);
+    expect(token.slice(-6)).toBe(checksum);
+  }
 });
 
 test("a token says whose it is until it is revoked", async () => {

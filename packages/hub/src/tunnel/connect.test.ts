@@ -7,8 +7,9 @@ import { revokeToken } from "../db/tokens.ts";
 import { upsertUser } from "../db/users.ts";
 import { instanceLabel } from "../origins.ts";
 import { UserHub } from "../user-hub/user-hub.ts";
-import { admit } from "../../test/hub.ts";
-import { dial } from "../../test/fake-connector.ts";
+import { encodeControl } from "@ai-orchestrator/protocol";
+import { admit, instancesOf } from "../../test/hub.ts";
+import { connectFake, dial, registerMessage } from "../../test/fake-connector.ts";
 
 const OWNER = "github:1";
 
@@ -222,5 +223,39 @@ describe("whose owner may not use the hub", () => {
     expect(getByName).toHaveBeenCalledTimes(1);
     getByName.mockRestore();
     admission.mockRestore();
+  });
+});
+
+describe("a token that is rotated", () => {
+  const expiryAt = async (clientId: string) => {
+    const tunnel = env.TUNNEL.getByName(await instanceLabel(OWNER, clientId));
+    return runInDurableObject(tunnel, (_, { storage }) => storage.getAlarm());
+  };
+
+  test("between an instance's dial and its registration ends that connection, too, when its time is over", async () => {
+    const { text, row } = await tokenOf();
+    const socket = (await dial(text, "racing")).webSocket;
+    socket?.accept();
+    const at = Date.now() + 3_600_000;
+    await env.USER_HUB.getByName(OWNER).tokenExpires(row.id, at);
+    expect(await expiryAt("racing")).toBeNull();
+    socket?.send(encodeControl(registerMessage("racing")));
+    await expect.poll(() => expiryAt("racing")).toBe(at);
+    socket?.close();
+  });
+
+  test("ends its connections and no others, at once where there is no overlap", async () => {
+    const [old, other] = [await tokenOf(), await tokenOf()];
+    const [first, second, third] = await Promise.all([
+      connectFake(old.text, "rotated-1"),
+      connectFake(old.text, "rotated-2"),
+      connectFake(other.text, "unrotated"),
+    ]);
+    await expect
+      .poll(async () => (await instancesOf(env.USER_HUB.getByName(OWNER))).length)
+      .toBeGreaterThan(2);
+    await env.USER_HUB.getByName(OWNER).tokenExpires(old.row.id, Date.now());
+    expect(await Promise.all([first.closed, second.closed])).toEqual(["unauthorized", "unauthorized"]);
+    expect(third.received.some(({ type }) => type === "go_away")).toBe(false);
   });
 });

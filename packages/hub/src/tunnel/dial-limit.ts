@@ -1,9 +1,7 @@
 /** How often one instance may dial, counted where its sockets are, so that it is exact and survives evictions. */
-import { takeAttempt, type RateDecision, type RateLimitRule } from "../auth/rate-limits.ts";
+import { DIALS, takeAttempt, type RateDecision } from "../auth/rate-limits.ts";
 import { refuseDial } from "./dial-refusal.ts";
 
-/** A connector that comes back after every loss with its backoff stays far below. */
-const DIALS: RateLimitRule = { max: 20, windowMs: 60_000 };
 const KEY = "dials";
 
 /** Counts a dial of a good token; not allowed, and not counted, where it is one too many. */
