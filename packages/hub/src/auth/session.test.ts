@@ -246,6 +246,17 @@ describe("rotation", () => {
     expect(await thief.visit(NOW + 2 * ACCESS_MS)).toBeNull();
   });
 
+  test("a secret is worth nothing any more once its successor was seen, but for tabs on their way", async () => {
+    const browser = await signedInBrowser();
+    const thief = browser.copy();
+    await browser.visit(NOW + ACCESS_MS);
+    expect(await browser.visit(NOW + ACCESS_MS + 30 * SECOND_MS)).not.toBeNull();
+    expect(await thief.copy().visit(NOW + ACCESS_MS + 59 * SECOND_MS)).not.toBeNull();
+    expect(await browser.visit(NOW + ACCESS_MS + 60 * SECOND_MS)).not.toBeNull();
+    expect(await thief.visit(NOW + ACCESS_MS + 61 * SECOND_MS)).toBeNull();
+    expect(await browser.visit(NOW + ACCESS_MS + 61 * SECOND_MS)).toBeNull();
+  });
+
   test("a secret presented with an upgrade or beside a fresh access cookie is judged alike", async () => {
     for (const headers of [{ upgrade: "websocket" }, {}]) {
       const browser = await signedInBrowser();

@@ -11,6 +11,7 @@ import {
   deleteExpiredSessions,
   deleteSessions,
   findSession,
+  forgetPreviousSecret,
   rotateSession,
   touchSession,
   type SessionRow,
@@ -63,8 +64,10 @@ export async function proveSession(
   if (found === null) return null;
   const session = await toSession(env, found.row, now);
   if (session === null) return null;
-  if (access?.id === session.id || isUpgrade(request)) return { session, cookies: [] };
-  return { session, cookies: await refresh(request, env, { ...found, session }, now) };
+  if (access?.id !== session.id && !isUpgrade(request))
+    return { session, cookies: await refresh(request, env, { ...found, session }, now) };
+  await noteArrival(env, found, now);
+  return { session, cookies: [] };
 }
 
 /** The session behind a request's cookies, asked of D1 and left as it is, or null. */
@@ -213,6 +216,12 @@ async function refresh(
   const isRotated = await rotateSession(env.DB, { ...rotation, ...placeOf(request) });
   if (!isRotated) return [access];
   return [sessionCookie({ id: row.id, secret, expiresAt: row.expires_at }, now), access];
+}
+
+/** The browser has the secret it was last given: whoever still comes with the one before, some time later, is somebody else. */
+async function noteArrival(env: Env, { row, hash }: Presented, now: number): Promise<void> {
+  if (hash !== row.secret_hash || row.previous_hash === null || now < row.rotated_at + OVERLAP_MS) return;
+  await forgetPreviousSecret(env.DB, row.id, row.previous_hash);
 }
 
 function sessionCookie(session: { id: string; secret: string; expiresAt: number }, now: number): string {

@@ -102,6 +102,14 @@ export async function rotateSession(
   return meta.changes > 0;
 }
 
+/** Takes the secret before the current one for nothing from now on. */
+export async function forgetPreviousSecret(db: D1Database, id: string, previousHash: string): Promise<void> {
+  await db
+    .prepare("UPDATE sessions SET previous_hash = NULL WHERE id = ? AND previous_hash = ?")
+    .bind(id, previousHash)
+    .run();
+}
+
 export async function touchSession(db: D1Database, id: string, now: number): Promise<void> {
   await db.prepare("UPDATE sessions SET last_used_at = ? WHERE id = ?").bind(now, id).run();
 }
