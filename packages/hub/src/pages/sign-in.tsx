@@ -2,6 +2,7 @@ import { Hono, type Context } from "hono";
 import type { AuditAction } from "../audit.ts";
 import { loadGitHub, type GitHubState } from "../auth/github-app.ts";
 import { isLocalSignInOpen, LOCAL_USER, redeemLocalCode } from "../auth/local.ts";
+import { lostAccess, type LostAccess } from "../auth/lost-access.ts";
 import { forgetPath, rememberedPath, rememberPath } from "../auth/next-cookie.ts";
 import { parseLocalPath } from "../auth/next-path.ts";
 import { countExact } from "../auth/rate-limits.ts";
@@ -13,6 +14,7 @@ import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { routes } from "../routes.ts";
 import { Layout } from "../ui/layout.tsx";
+import { LostAccessNote } from "../ui/lost-access.tsx";
 
 export const signInPages = new Hono<HubContext>();
 
@@ -21,7 +23,8 @@ signInPages.get(routes.signIn, async (c) => {
   if ((await currentSession(c.req.raw, c.env)) !== null) return c.redirect(next ?? routes.dashboard);
   if (next !== undefined) c.header("set-cookie", rememberPath(next));
   const { state } = await loadGitHub(c.env);
-  return c.html(<SignIn isLocal={c.env.LOCAL_SIGN_IN === "enabled"} gitHub={state} />);
+  const lost = await lostAccess(c.req.raw, c.env);
+  return c.html(<SignIn isLocal={c.env.LOCAL_SIGN_IN === "enabled"} gitHub={state} lost={lost} />);
 });
 
 signInPages.get(routes.localSignIn, async (c) => {
@@ -66,13 +69,16 @@ async function audit(
 interface SignInProps {
   isLocal: boolean;
   gitHub: GitHubState["state"];
+  /** Why somebody is here who was in until now. */
+  lost: LostAccess | null;
 }
 
-function SignIn({ isLocal, gitHub }: SignInProps) {
+function SignIn({ isLocal, gitHub, lost }: SignInProps) {
   return (
     <Layout title="Sign in · Orchestrator">
       <main class="notice">
         <h1>Sign in</h1>
+        {lost !== null && <LostAccessNote lost={lost} />}
         <WithGitHub gitHub={gitHub} />
         {isLocal && <WithLink />}
         {!isLocal && gitHub === "off" && (

@@ -220,8 +220,12 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   /** The person may not use the hub: their sign-ins end, and their instances are sent away until they may. */
   async #closeAll(): Promise<void> {
     const connected = this.#registry.list().filter((instance) => instance.connected);
-    const sessionIds = await deleteAllSessions(this.env.DB, this.#owner);
-    await Promise.all([this.sessionsEnded(sessionIds), this.#turnAway(connected.map(({ label }) => label))]);
+    const sessionIds = new Set(await deleteAllSessions(this.env.DB, this.#owner));
+    for (const { sessionId } of this.#pages.open()) sessionIds.add(sessionId);
+    await Promise.all([
+      this.sessionsEnded([...sessionIds]),
+      this.#turnAway(connected.map(({ label }) => label)),
+    ]);
   }
 
   #turnAway(labels: string[]): Promise<void> {
