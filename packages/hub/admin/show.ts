@@ -8,6 +8,7 @@ import {
   ROLE_WORDS,
   standingWords,
   strangerWords,
+  untoldWords,
 } from "../src/ui/access-words.ts";
 import { decisionOf, type AuditSchema, type ListSchema, type WhySchema } from "./answers.ts";
 
@@ -51,7 +52,7 @@ export function showWhy(answer: v.InferOutput<typeof WhySchema>): string[] {
           "",
           entityWords(entity),
           String(entity.id),
-          standingWords(entity, state),
+          `${standingWords(entity, state)}${untoldWords(state)}`,
         ]),
       ),
     ];

@@ -5,12 +5,22 @@ import { membershipMaxAgeMs } from "../auth/admission.ts";
 import { LOCAL_USER } from "../auth/local.ts";
 import { parseGitHubId } from "../auth/policy-settings.ts";
 import { loadPolicy } from "../auth/policy-store.ts";
-import { decide, standingIn, type AllowedEntity } from "../auth/policy.ts";
+import { decide, standingIn, type AllowedEntity, type MembershipState } from "../auth/policy.ts";
 import { findKnownPeople, type KnownPerson } from "../db/known-people.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 
 const UserSchema = v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(120));
+
+/** What tells most comes first. */
+const TELLING: readonly MembershipState[] = [
+  "active",
+  "pending",
+  "sso_required",
+  "not_installed",
+  "unknown",
+  "none",
+];
 
 /** Answers for a login, a numeric id or a user's id; throws `bad_request` where it is none. */
 export async function whyAccess(env: Env, asked: unknown): Promise<WhyAnswer> {
@@ -41,7 +51,9 @@ function answerFor(
   const base = { userId, login, checkedAt, triedAt, isDue: checkedAt !== null && checkedAt <= answersSince };
   if (userId === LOCAL_USER.id) return { ...base, decision: "local", standings: [] };
   if (memberships === null) return { ...base, decision: "never_asked", standings: [] };
-  const standings = policy.map((entity) => ({ entity, state: standingIn(entity, memberships) }));
+  const standings = policy
+    .map((entity) => ({ entity, state: standingIn(entity, memberships) }))
+    .toSorted((a, b) => TELLING.indexOf(a.state) - TELLING.indexOf(b.state));
   return { ...base, decision: decide(memberships, policy), standings };
 }
 

@@ -6,7 +6,7 @@ import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { routes } from "../routes.ts";
 import { entityWords } from "../ui/access-words.ts";
-import { AddForm, EmptyPolicy, EntityTable, Losses, Problems, Refused, type Written } from "../ui/access.tsx";
+import { AddForm, EmptyPolicy, EntityList, Losses, Problems, Refused, type Written } from "../ui/access.tsx";
 import { Why, WhyForm } from "../ui/access-why.tsx";
 import { Layout } from "../ui/layout.tsx";
 import { accessOf, addEntity, removalOf, removeEntity, type Actor } from "./access-actions.ts";
@@ -83,7 +83,7 @@ async function accessPage(c: Context<HubContext>, refused?: { error: HubError; w
           <Refused code={refused.error.code} message={refused.error.detail.message} />
         )}
         <AddForm written={refused?.written} />
-        {entities.length > 0 && <EntityTable entities={entities} now={now} />}
+        {entities.length > 0 && <EntityList entities={entities} now={now} />}
         <h2>Why can, or can’t, somebody get in</h2>
         <WhyForm />
       </main>

@@ -133,12 +133,12 @@ it("goes back page by page without losing or repeating an entry, while new ones 
 it("links to older entries and back, with the same filters", async () => {
   for (let index = 0; index < 51; index++) await record({ action: "sign_in", subject: `s${index}` });
   const newest = await page("?action=sign_in&person=ann");
-  expect(newest.match(/<tr id="entry-/g)).toHaveLength(50);
+  expect(newest.match(/<li id="entry-/g)).toHaveLength(50);
   const [, older] =
     /href="(\/audit\?action=sign_in&amp;person=ann&amp;before=\d+)" rel="next"/.exec(newest) ?? [];
   expect(older).toBeDefined();
   const oldest = await page((older ?? "").replace(routes.audit, "").replaceAll("&amp;", "&"));
-  expect(oldest.match(/<tr id="entry-/g)).toHaveLength(1);
+  expect(oldest.match(/<li id="entry-/g)).toHaveLength(1);
   expect(oldest).toContain('href="/audit?action=sign_in&amp;person=ann"');
 });
 

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { AUDIT_RETENTION_MS } from "../db/audit.ts";
 import type { HubContext } from "../hono.ts";
 import { routes } from "../routes.ts";
-import { AuditFilters, AuditSteps, AuditTable } from "../ui/audit.tsx";
+import { AuditFilters, AuditSteps, AuditList } from "../ui/audit.tsx";
 import { Layout } from "../ui/layout.tsx";
 import { auditPage } from "./audit-page.ts";
 
@@ -26,7 +26,7 @@ auditPages.get(routes.audit, async (c) => {
           days.
         </p>
         <AuditFilters filter={filter} />
-        <AuditTable entries={entries} now={now} />
+        <AuditList entries={entries} now={now} />
         <AuditSteps filter={filter} next={next} />
       </main>
     </Layout>,

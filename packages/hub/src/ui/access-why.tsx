@@ -1,7 +1,7 @@
 import type { PersonAnswer, WhyAnswer } from "../access-answers.ts";
 import { routes } from "../routes.ts";
-import { answerWords, ROLE_WORDS, standingWords, strangerWords } from "./access-words.ts";
-import { EntityKindAndId } from "./access.tsx";
+import { answerWords, KIND_WORDS, standingWords, strangerWords, untoldWords } from "./access-words.ts";
+import { EntityName } from "./access.tsx";
 import { Since } from "./time.tsx";
 
 /** Asks about a person. */
@@ -80,28 +80,19 @@ function Source({ person, now }: { person: PersonAnswer; now: number }) {
 
 function Standings({ standings }: Pick<PersonAnswer, "standings">) {
   return (
-    <div class="table-scroll">
-      <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">On the allow-list</th>
-            <th scope="col">As</th>
-            <th scope="col">This person</th>
-          </tr>
-        </thead>
-        <tbody>
-          {standings.map(({ entity, state }) => (
-            <tr>
-              <th scope="row">
-                <bdi>{entity.name}</bdi>
-                <EntityKindAndId kind={entity.kind} id={entity.id} />
-              </th>
-              <td>{ROLE_WORDS[entity.role]}</td>
-              <td>{standingWords(entity, state)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <ul class="rows">
+      {standings.map(({ entity, state }) => (
+        <li data-state={state}>
+          <p>
+            <EntityName entity={entity} />
+          </p>
+          <p class="hint">
+            {KIND_WORDS[entity.kind]} {entity.id}
+            {untoldWords(state)}
+          </p>
+          <p>{standingWords(entity, state)}</p>
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -13,12 +13,25 @@ export const ROLE_WORDS: Record<Role, string> = { member: "member", admin: "admi
 
 const MEMBERSHIP_WORDS: Record<MembershipState, string> = {
   active: "belongs to it",
-  pending: "invited, has not accepted",
-  none: "does not belong to it",
-  sso_required: "not told: needs a single sign-on session",
-  not_installed: "not told: the GitHub App is not installed there",
-  unknown: "not known: GitHub was not asked yet, or did not answer",
+  pending: "invited",
+  none: "does not belong",
+  sso_required: "not told",
+  not_installed: "not told",
+  unknown: "not known",
 };
+
+const UNTOLD_WORDS: Partial<Record<MembershipState, string>> = {
+  pending: "has not accepted",
+  sso_required: "needs a single sign-on session",
+  not_installed: "the GitHub App is not installed there",
+  unknown: "GitHub was not asked yet, or did not answer",
+};
+
+/** Why nothing is known, or not enough; begins with a separator where it is not empty. */
+export function untoldWords(state: MembershipState): string {
+  const words = UNTOLD_WORDS[state];
+  return words === undefined ? "" : ` · ${words}`;
+}
 
 /** What a line of the allow-list is to a person. */
 export function standingWords({ kind }: Pick<AllowedEntity, "kind">, state: MembershipState): string {

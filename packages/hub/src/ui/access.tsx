@@ -56,11 +56,13 @@ export function AddForm({ written }: { written?: Written | undefined }) {
         value={written?.name}
         aria-describedby="add-hint"
       />
-      <label for="add-role">as</label>
+      <label for="add-role" class="visually-hidden">
+        As
+      </label>
       <select id="add-role" name="role">
         {(["member", "admin"] as const).map((role) => (
           <option value={role} selected={written?.role === role}>
-            {ROLE_WORDS[role]}
+            as {ROLE_WORDS[role]}
           </option>
         ))}
       </select>
@@ -75,64 +77,42 @@ export function AddForm({ written }: { written?: Written | undefined }) {
 }
 
 /** Who gets in, a line for each. */
-export function EntityTable({ entities, now }: Pick<Access, "entities"> & { now: number }) {
+export function EntityList({ entities, now }: Pick<Access, "entities"> & { now: number }) {
   return (
-    <div class="table-scroll">
-      <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">Who</th>
-            <th scope="col">As</th>
-            <th scope="col">Let in by</th>
-            <th scope="col">
-              <span class="visually-hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {entities.map((entity) => (
-            <EntityLine entity={entity} now={now} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <ul class="rows" id="entities">
+      {entities.map((entity) => (
+        <EntityLine entity={entity} now={now} />
+      ))}
+    </ul>
   );
 }
 
 function EntityLine({ entity, now }: { entity: ShownEntity; now: number }) {
-  const { kind, id, name, role, source, addedBy, addedAt } = entity;
+  const { kind, id, name, source, addedBy, addedAt } = entity;
   return (
-    <tr id={source === "database" ? `${kind}-${id}` : undefined}>
-      <th scope="row">
-        <bdi>{name}</bdi>
-        <EntityKindAndId kind={kind} id={id} />
-      </th>
-      <td>{ROLE_WORDS[role]}</td>
-      <td>
-        {source === "settings" ? "the settings" : <bdi>{addedBy ?? "setup"}</bdi>}
-        {addedAt !== null && (
-          <span class="sub">
-            <Since at={addedAt} now={now} ago />
-          </span>
-        )}
-      </td>
-      <td>
-        {source === "settings" ? (
-          <span class="hint">fixed</span>
-        ) : (
-          <RemoveButton kind={kind} id={id} name={name} />
-        )}
-      </td>
-    </tr>
+    <li id={source === "database" ? `${kind}-${id}` : undefined}>
+      <p>
+        <EntityName entity={entity} />
+      </p>
+      <p class="hint">
+        {KIND_WORDS[kind]} {id} · let in by{" "}
+        {source === "settings" ? "the settings" : <bdi>{addedBy ?? "setup"}</bdi>}{" "}
+        {addedAt !== null && <Since at={addedAt} now={now} ago />}
+      </p>
+      {source === "settings" ? <p class="hint">fixed</p> : <RemoveButton kind={kind} id={id} name={name} />}
+    </li>
   );
 }
 
-/** Below an entity's name: what tells it from others of that name. */
-export function EntityKindAndId({ kind, id }: Pick<ShownEntity, "kind" | "id">) {
+/** A line's name, marked where it makes administrators. */
+export function EntityName({ entity: { name, role } }: { entity: Pick<ShownEntity, "name" | "role"> }) {
   return (
-    <span class="sub">
-      {KIND_WORDS[kind]} {id}
-    </span>
+    <>
+      <b>
+        <bdi>{name}</bdi>
+      </b>
+      {role === "admin" && <span class="mark">{ROLE_WORDS.admin}</span>}
+    </>
   );
 }
 

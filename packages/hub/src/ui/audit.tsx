@@ -37,56 +37,48 @@ export function AuditFilters({ filter }: Pick<AuditPage, "filter">) {
   );
 }
 
-/** The entries, and the way to older ones. */
-export function AuditTable({ entries, now }: Pick<AuditPage, "entries"> & { now: number }) {
+/** The entries, a line for each. */
+export function AuditList({ entries, now }: Pick<AuditPage, "entries"> & { now: number }) {
   if (entries.length === 0) return <p class="hint">There is no such entry.</p>;
   return (
-    <div class="table-scroll">
-      <table class="table" id="audit">
-        <thead>
-          <tr>
-            <th scope="col">What</th>
-            <th scope="col">From</th>
-            <th scope="col">When</th>
-          </tr>
-        </thead>
-        <tbody>
-          {entries.map((entry) => (
-            <AuditLine entry={entry} now={now} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <ul class="rows" id="audit">
+      {entries.map((entry) => (
+        <AuditLine entry={entry} now={now} />
+      ))}
+    </ul>
   );
 }
 
 function AuditLine({ entry, now }: { entry: AuditPage["entries"][number]; now: number }) {
   const { id, at, action, login, user_id: userId, subject, reason, ip, place } = entry;
+  const details = [subject, reason, place, ip].filter((detail) => detail !== null);
   return (
-    <tr id={`entry-${id}`} data-action={action}>
-      <th scope="row">
-        <bdi title={userId ?? undefined}>{login ?? userId ?? "somebody"}</bdi> {auditWords(action)}
-        <span class="sub">
-          {subject !== null && <bdi>{subject}</bdi>}
-          {subject !== null && reason !== null && " · "}
-          {reason}
-        </span>
-      </th>
-      <td>
-        {place ?? ip ?? "–"}
-        {place !== null && ip !== null && <span class="sub">{ip}</span>}
-      </td>
-      <td>
+    <li id={`entry-${id}`} data-action={action}>
+      <p>
+        <b>
+          <bdi title={userId ?? undefined}>{login ?? userId ?? "somebody"}</bdi>
+        </b>{" "}
+        {auditWords(action)}
+      </p>
+      <p class="hint">
+        {details.map((detail, index) => (
+          <>
+            {index > 0 && " · "}
+            <bdi>{detail}</bdi>
+          </>
+        ))}
+      </p>
+      <p class="hint">
         <Since at={at} now={now} ago />
-      </td>
-    </tr>
+      </p>
+    </li>
   );
 }
 
 /** To older entries and back to the newest. */
 export function AuditSteps({ filter, next }: Pick<AuditPage, "filter" | "next">) {
   return (
-    <p class="steps">
+    <p class="pager">
       {filter.before !== undefined && <a href={auditUrl({ ...filter, before: undefined })}>Newest</a>}
       {next !== null && (
         <a href={auditUrl({ ...filter, before: next })} rel="next">
