@@ -12,7 +12,7 @@ export async function tellTunnels(
 ): Promise<void> {
   const told = Promise.all([...labels].map((label) => tellTwice(label, tell)));
   ctx.waitUntil(told);
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: ReturnType<typeof setTimeout> | null = null;
   const patience = new Promise((resolve) => {
     timer = setTimeout(resolve, PATIENCE_MS);
   });
