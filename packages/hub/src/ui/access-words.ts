@@ -40,7 +40,7 @@ export function standingWords({ kind }: Pick<AllowedEntity, "kind">, state: Memb
 }
 
 /** What somebody did, after their name and before what they did it to. */
-export const AUDIT_WORDS: Record<AuditAction, string> = {
+const AUDIT_WORDS: Record<AuditAction, string> = {
   sign_in: "signed in",
   sign_in_refused: "was refused",
   sign_out: "signed out",
