@@ -8,6 +8,7 @@ import { admit } from "../../test/hub.ts";
 import { openWebSocket, tunnelOf, view, type ViewerRequest } from "../../test/viewer.ts";
 import { ABSOLUTE_MS, IDLE_MS } from "../auth/session.ts";
 import { issueInstanceToken } from "../auth/token.ts";
+import { readViewerCookie } from "../auth/viewer.ts";
 import { createSession, deleteSessions } from "../db/sessions.ts";
 import { upsertUser } from "../db/users.ts";
 import { instanceLabel } from "../origins.ts";
@@ -275,10 +276,33 @@ it("nobody has to ask: what was deleted without a word ends by itself", async ()
   expect(await statusOf("by-itself", "deleted")).toBe(401);
 });
 
+it("a cookie that is issued anew is as old as the check of its sign-in, however long the answer took", async () => {
+  const now = Date.now();
+  const clock = vi.spyOn(Date, "now").mockReturnValue(now);
+  await connect("renewed", {
+    http(stream) {
+      clock.mockReturnValue(now + 2 * MINUTE_MS);
+      stream.respond({ status: 204, headers: [] }, true);
+    },
+  });
+  const expiresAt = now + ABSOLUTE_MS;
+  const nobody = { secret: "renewed", userAgent: "", ip: null, place: null };
+  await createSession(env.DB, { id: "renewed", userId: OWNER, now, expiresAt, ...nobody });
+  const answer = await look("renewed", "/", { sessionId: "renewed", issuedAt: now - 6 * MINUTE_MS });
+  const cookie =
+    /^__Host-orchestrator-viewer=([^;]+);/.exec(answer.headers.get("set-cookie") ?? "")?.[1] ?? "";
+  const label = await instanceLabel(OWNER, "renewed");
+  expect(await readViewerCookie(env, label, cookie)).toMatchObject({ issuedAt: now });
+});
+
 describe("asking after sign-ins", () => {
   let now: number;
   let clock: { mockReturnValue(at: number): unknown };
-  let admission: { mock: { calls: unknown[] }; mockResolvedValue(value: object): unknown };
+  let admission: {
+    mock: { calls: unknown[] };
+    mockResolvedValue(value: object): unknown;
+    mockReturnValue(value: Promise<object>): unknown;
+  };
 
   beforeEach(async () => {
     now = Date.now();
@@ -375,10 +399,26 @@ describe("asking after sign-ins", () => {
     await connect("left");
     const mine = await open("left", "one", now);
     await wakeAt("left", now + 5 * MINUTE_MS);
+    expect(await alarmOf("left")).toBe(now + HOUR_MS);
     admission.mockResolvedValue({ admitted: false, reason: "not_a_member" });
     await wakeAt("left", now + HOUR_MS);
     expect(await mine.closed).toBe(1008);
     await expect.poll(() => alarmOf("left")).toBeNull();
+  });
+
+  it("is not woken for what it is asking after already", async () => {
+    await connect("asking");
+    await admit(OWNER, "member", now - HOUR_MS);
+    await open("asking", "one", now - 4 * MINUTE_MS);
+    const set = await spyOnAlarm("asking");
+    const answer = Promise.withResolvers<object>();
+    admission.mockReturnValue(answer.promise);
+    const woken = wakeAt("asking", now + MINUTE_MS);
+    await expect.poll(() => admission.mock.calls.length).toBe(1);
+    await open("asking", "two", now + MINUTE_MS);
+    answer.resolve({ admitted: true, role: "member" });
+    await woken;
+    expect(set()).toEqual([now + 2 * MINUTE_MS]);
   });
 
   it("ends who is idle: a socket that is only open is no use, one whose page sends is", async () => {
