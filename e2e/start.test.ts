@@ -68,6 +68,21 @@ it("prints a link that signs in once, a fresh one for Enter, and ends on SIGTERM
   for (const pid of [runner, ...children]) expect(findProcess(pid)?.command ?? "").toBe("");
 });
 
+it("prints a setup link where people are to sign in with GitHub and there is no App yet, and lets no other setting through", async () => {
+  const plain = npmStart();
+  await plain.printed(LINK);
+  expect(plain.output()).not.toContain("/setup");
+  plain.child.kill("SIGTERM");
+  await plain.code();
+
+  const setup = /http:\/\/hub\.localhost:\d+\/setup\?code=[\w-]{43}/;
+  const hub = npmStart({ GITHUB_SIGN_IN: "enabled", HUB_ORIGIN: "http://evil.example", HUB_SECRET: "x" });
+  const [link = ""] = await hub.printed(setup);
+  expect(link).toContain(`http://hub.localhost:${port}/`);
+  const page = await new Viewer().navigate(link);
+  expect([page.status, page.body.includes("Set up signing in with GitHub")]).toEqual([200, true]);
+});
+
 it("ends on Ctrl-C, which reaches the whole group, with 0 and within five seconds", async () => {
   const hub = npmStart();
   await hub.printed(LINK);

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
 import type { Env } from "../env.ts";
 import { routes } from "../routes.ts";
-import { equalInConstantTime, randomSecret, sha256 } from "../secrets.ts";
+import { randomSecret, sha256 } from "../secrets.ts";
 import { HUB_COOKIE_PREFIX, readCookie, serializeCookie } from "./cookies.ts";
 import type { GitHubApp } from "./github-app.ts";
 import { authorizationUrl, exchangeCode, type GrantAnswer } from "./github-oauth.ts";
@@ -61,9 +61,9 @@ export async function finishFlow(
   const nonce = nonceOf(request);
   if (!callback.success || nonce === undefined) return { stale: true };
   const { state } = callback.output;
-  const begun = await consumeOneTimeCode(env.DB, { text: state, purpose: "github" }, now);
-  if (begun === null || !equalInConstantTime(begun.binding_hash ?? "", await sha256(nonce)))
-    return { stale: true };
+  const bindingHash = await sha256(nonce);
+  const begun = await consumeOneTimeCode(env.DB, { text: state, purpose: "github", bindingHash }, now);
+  if (begun === null) return { stale: true };
   const verifier = await verifierOf(env, nonce, state);
   return exchangeCode(app, { query, redirectUri: redirectUri(env), verifier }, now);
 }

@@ -7,7 +7,7 @@ import { recordAudit } from "../db/audit.ts";
 import { saveAllowedEntity } from "../db/allowed-entities.ts";
 import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
 import type { Env } from "../env.ts";
-import { equalInConstantTime, randomSecret, sha256 } from "../secrets.ts";
+import { randomSecret, sha256 } from "../secrets.ts";
 import { HUB_COOKIE_PREFIX, readCookie, serializeCookie } from "./cookies.ts";
 import { loadGitHub, type GitHubApp, type GitHubPlace } from "./github-app.ts";
 import { readSignedValue, signValue } from "./keys.ts";
@@ -67,8 +67,8 @@ export async function redeemAppState(
   browser: string,
   now: number = Date.now(),
 ): Promise<boolean> {
-  const begun = await consumeOneTimeCode(env.DB, { text: state, purpose: "github-app" }, now);
-  return begun !== null && equalInConstantTime(begun.binding_hash ?? "", await sha256(browser));
+  const code = { text: state, purpose: "github-app", bindingHash: await sha256(browser) } as const;
+  return (await consumeOneTimeCode(env.DB, code, now)) !== null;
 }
 
 const Content = v.object({ id: v.string(), until: v.number() });

@@ -51,20 +51,20 @@ export async function createOneTimeCode(
 }
 
 /**
- * Takes a code out of the store and says what it stood for; null where it is unknown, used or expired. One statement
- * reads and removes it, so of two who present it at once only one gets it.
+ * Takes a code out of the store and says what it stood for; null where it is unknown, used or expired, or was made with
+ * another `bindingHash` than is asked for. One statement reads and removes it, so of two who present it at once only one gets it.
  */
 export async function consumeOneTimeCode(
   db: D1Database,
-  code: { text: string; purpose: CodePurpose },
+  code: { text: string; purpose: CodePurpose; bindingHash?: string },
   now: number = Date.now(),
 ): Promise<OneTimeCodeRow | null> {
   const row = await db
     .prepare(
-      `DELETE FROM one_time_codes WHERE code_hash = ? AND purpose = ?
+      `DELETE FROM one_time_codes WHERE code_hash = ?1 AND purpose = ?2 AND (?3 IS NULL OR binding_hash = ?3)
        RETURNING user_id, session_id, subject, binding_hash, expires_at`,
     )
-    .bind(await sha256(code.text), code.purpose)
+    .bind(await sha256(code.text), code.purpose, code.bindingHash ?? null)
     .first<OneTimeCodeRow>();
   return row !== null && row.expires_at > now ? row : null;
 }

@@ -20,6 +20,7 @@ interface PageRequest {
 const ROUTES: [method: string, path: RegExp, handler: Handler][] = [
   ["GET", /^\/login\/oauth\/authorize$/, (site, request) => site.authorizePage(request)],
   ["POST", /^\/login\/oauth\/authorize$/, (site, request) => site.authorizeDecision(request)],
+  ["GET", /^\/favicon\.ico$/, () => new Response(null, { status: 204 })],
   ["GET", /^\/orgs\/([^/]+)\/sso$/, (site, request) => site.ssoPage(request)],
   ["POST", /^\/orgs\/([^/]+)\/sso$/, (site, request) => site.startSso(request)],
   ["POST", /^\/settings\/apps\/new$/, (site, request) => site.manifestPage(request)],

@@ -1,0 +1,213 @@
+/** Somebody leaves the organisation that let them in: what they have open ends, by GitHub's webhook and without it. */
+import { once } from "node:events";
+import * as http from "node:http";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { HubSettings } from "../../packages/hub/local/settings.ts";
+import { Puppet } from "../pages/stage.ts";
+import { startUpstream, type Upstream } from "../tunnel/upstream.ts";
+import { signInWithGitHub, startGitHubStage, type GitHubStage, type Visitor } from "./stage.ts";
+
+/** What takes effect at once is seen by then, on a busy machine too. */
+const AT_ONCE = { timeout: 1500, interval: 50 };
+
+let stage: GitHubStage;
+let upstream: Upstream;
+let acme: { id: number; login: string };
+let people = 0;
+const gone: (() => Promise<unknown>)[] = [];
+
+async function start(settings: HubSettings = {}): Promise<void> {
+  upstream = await startUpstream();
+  stage = await startGitHubStage((github, defaults) => {
+    acme = github.addOrganization("acme");
+    github.install("acme");
+    return { ...defaults, ALLOWED_ORGS: `acme:${acme.id}`, ...settings };
+  });
+}
+
+async function stop(): Promise<void> {
+  await stage.stop();
+  await upstream.stop();
+}
+
+afterEach(async () => {
+  await Promise.all(gone.splice(0).map((end) => end()));
+  stage.github.outage = "none";
+  expect(stage.github.unknown).toEqual([]);
+});
+
+/** A member of acme with all that one can have open. */
+interface Member {
+  login: string;
+  id: number;
+  visitor: Visitor;
+  token: string;
+  dashboard: Page;
+  /** A page of their instance, with a WebSocket to it. */
+  proxied: Page;
+  puppet: Puppet;
+  /** What the connector was told when its connections ended. */
+  ends: string[];
+}
+
+async function member(): Promise<Member> {
+  const login = `person-${++people}`;
+  const { id } = stage.github.addUser(login);
+  stage.github.join("acme", login);
+  const visitor = await stage.visitor();
+  gone.push(() => visitor.context.close());
+  await signInWithGitHub(visitor, stage.hub, login);
+  const dashboard = visitor.page;
+  await dashboard.waitForFunction(() => document.body.dataset["told"] !== undefined);
+  const token = await dashboard.evaluate(async () => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ name: "laptop" });
+    const answer = await fetch("/api/tokens", { method: "POST", headers, body });
+    return ((await answer.json()) as { token: string }).token;
+  });
+  const ends: string[] = [];
+  const puppet = startPuppet(token, ends);
+  await puppet.connected;
+  await dashboard.waitForSelector(puppet.card);
+  const proxied = await visitor.context.newPage();
+  await proxied.goto(`${puppet.origin}/page?title=mine`);
+  expect(await proxied.title()).toBe("mine");
+  await proxied.evaluate(async () => {
+    const socket = new WebSocket(`ws://${location.host}/chat`);
+    await new Promise((resolve, reject) => {
+      socket.addEventListener("message", resolve);
+      socket.addEventListener("error", reject);
+      socket.addEventListener("open", () => socket.send("hello"));
+    });
+    Object.assign(globalThis, { socket });
+  });
+  return { login, id, visitor, token, dashboard, proxied, puppet, ends };
+}
+
+function startPuppet(token: string, ends: string[]): Puppet {
+  const puppet = new Puppet(stage.hub, { token, target: upstream.target });
+  puppet.client.on("disconnected", ({ code }) => ends.push(code));
+  puppet.client.start();
+  gone.push(() => puppet.stop());
+  return puppet;
+}
+
+/** A browser reports the end of a WebSocket two seconds late, but takes and brings nothing from the first moment on. */
+function isSocketOpen({ proxied }: Member): Promise<boolean> {
+  return proxied.evaluate(() => {
+    const { socket } = globalThis as unknown as { socket: WebSocket };
+    return socket.readyState === WebSocket.OPEN;
+  });
+}
+
+/** Everything of this person is closed, and the next page says why. */
+async function isOut(person: Member, why: string): Promise<void> {
+  const { dashboard, proxied, ends, puppet } = person;
+  await Promise.all([
+    expect.poll(() => isSocketOpen(person), AT_ONCE).toBe(false),
+    expect.poll(() => ends, AT_ONCE).toEqual(["going_away"]),
+    expect.poll(() => new URL(dashboard.url()).pathname, AT_ONCE).toBe("/auth/sign-in"),
+  ]);
+  await proxied.goto(`${puppet.origin}/page?title=again`);
+  for (const page of [dashboard, proxied]) {
+    expect(page.url()).toMatch(`${stage.hub.origin}/auth/sign-in`);
+    expect(await page.textContent(".callout")).toContain(why);
+  }
+  await dashboard.goto(`${stage.hub.origin}/tokens`);
+  expect(new URL(dashboard.url()).pathname).toBe("/auth/sign-in");
+}
+
+async function isIn(person: Member): Promise<void> {
+  expect(new URL(person.dashboard.url()).pathname).toBe("/dashboard");
+  expect(person.ends).toEqual([]);
+  expect(await isSocketOpen(person)).toBe(true);
+}
+
+/** Sends what GitHub would; resolves with the status. */
+async function deliver(event: string, payload: unknown): Promise<number | undefined> {
+  const delivery = await stage.github.webhook(event, payload);
+  const { pathname, host } = new URL(delivery.url);
+  const request = http.request({
+    host: "127.0.0.1",
+    port: stage.hub.port,
+    method: "POST",
+    path: pathname,
+    headers: { ...Object.fromEntries(delivery.headers), host },
+    agent: false,
+  });
+  request.end(Buffer.from(await delivery.arrayBuffer()));
+  const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+  answer.resume();
+  return answer.statusCode;
+}
+
+function leaving({ id, login }: Member) {
+  const membership = { state: "inactive", role: "unaffiliated", user: { id, login } };
+  return { action: "member_removed", membership, organization: acme };
+}
+
+describe("by the webhook", () => {
+  beforeAll(() => start());
+  afterAll(stop);
+
+  it("ends dashboards, proxied pages, WebSockets and connections within a second, and nobody else's", async () => {
+    const [ann, ben] = [await member(), await member()];
+    // GitHub's API does not know it yet.
+    expect(await deliver("organization", leaving(ann))).toBe(204);
+    await isOut(ann, `${ann.login} belongs to nothing that this hub lets in any more`);
+    await isIn(ben);
+  });
+
+  it("keeps its connector out until they are back, and then takes it and them in again", async () => {
+    const ann = await member();
+    stage.github.leave("acme", ann.login);
+    expect(await deliver("organization", leaving(ann))).toBe(204);
+    await isOut(ann, "belongs to nothing");
+    // It would ask by itself in a minute or so.
+    await ann.puppet.stop();
+    const ends: string[] = [];
+    const refused = startPuppet(ann.token, ends);
+    await expect.poll(() => ends, { timeout: 5000 }).toEqual(["not_admitted"]);
+    await refused.stop();
+    await signInWithGitHub(ann.visitor, stage.hub, ann.login);
+    expect(await ann.dashboard.textContent("h1")).toBe("This hub is not open to you");
+  });
+});
+
+describe("without it", () => {
+  const [maxAgeSeconds, graceSeconds] = [3, 8];
+  beforeAll(() =>
+    start({
+      MEMBERSHIP_MAX_AGE_SECONDS: String(maxAgeSeconds),
+      MEMBERSHIP_GRACE_SECONDS: String(graceSeconds),
+    }),
+  );
+  afterAll(stop);
+
+  it("ends the same once the answer has its age", async () => {
+    const ann = await member();
+    const ben = await member();
+    await pause(maxAgeSeconds * 1000 + 500);
+    await isIn(ann);
+    stage.github.leave("acme", ann.login);
+    await pause(maxAgeSeconds * 1000);
+    await isOut(ann, "belongs to nothing");
+    await isIn(ben);
+  });
+
+  it("leaves them in while GitHub is away, for the grace and no longer", async () => {
+    const ann = await member();
+    stage.github.outage = "500";
+    await pause((maxAgeSeconds + graceSeconds - 3) * 1000);
+    await isIn(ann);
+    await ann.dashboard.reload();
+    await isIn(ann);
+    await pause(3000 + maxAgeSeconds * 1000);
+    await isOut(ann, "could not ask GitHub");
+  });
+});
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
