@@ -64,10 +64,7 @@ function errorPage(code: ErrorCode, means: ErrorMeaning, detail: ErrorDetail): s
   const waits = code === "instance_offline";
   const instance =
     detail.instance === undefined ? "" : `<p class="notice-subject">${escapeHtml(detail.instance)}</p>`;
-  const links = [detail.link, detail.otherLink].flatMap((link) =>
-    link === undefined ? [] : [linkHtml(link)],
-  );
-  const link = links.length === 0 ? "" : `<p>${links.join(" ")}</p>`;
+  const links = linksHtml(detail);
   const waiting = waits
     ? `<p class="waiting" id="waiting" data-ready="${instanceRoutes.ready}" role="status">Waiting for it.</p>
 <script src="${assetPath("recover.js")}" defer></script>`
@@ -88,7 +85,7 @@ function errorPage(code: ErrorCode, means: ErrorMeaning, detail: ErrorDetail): s
 ${instance}<h1>${escapeHtml(means.title)}</h1>
 <p>${escapeHtml(means.happened)}</p>
 <p>${escapeHtml(means.next)}</p>
-${waiting}${link}
+${waiting}${links}
 <p class="notice-code">${means.status} ${code}</p>
 </main>
 </body>
@@ -96,8 +93,15 @@ ${waiting}${link}
 `;
 }
 
-function linkHtml(link: { href: string; text: string }): string {
-  return `<a class="button" href="${escapeHtml(link.href)}">${escapeHtml(link.text)}</a>`;
+/** Of two ways on, the first is what the page is about. */
+function linksHtml({ link, otherLink }: ErrorDetail): string {
+  if (link === undefined) return "";
+  if (otherLink === undefined) return `<p>${linkHtml(link, "button")}</p>`;
+  return `<p>${linkHtml(link, "button primary")} ${linkHtml(otherLink, "button")}</p>`;
+}
+
+function linkHtml(link: { href: string; text: string }, className: string): string {
+  return `<a class="${className}" href="${escapeHtml(link.href)}">${escapeHtml(link.text)}</a>`;
 }
 
 function escapeHtml(text: string): string {

@@ -111,12 +111,14 @@ export function ConfirmForm(props: ConfirmFormProps) {
         </dl>
         <form method="post" action={action}>
           <input type="hidden" name="manifest" value={manifest} />
-          <button class="button primary" type="submit">
-            Make it at GitHub
-          </button>{" "}
-          <a class="button" href={routes.setup}>
-            Back
-          </a>
+          <p>
+            <button class="button primary" type="submit">
+              Make it at GitHub
+            </button>{" "}
+            <a class="button" href={routes.setup}>
+              Back
+            </a>
+          </p>
         </form>
       </main>
     </Layout>
