@@ -30,9 +30,10 @@ export interface Env {
   GITHUB_URL?: string;
   /** Its API, e.g. `https://api.github.com` (default) or `https://github.example.com/api/v3`. */
   GITHUB_API_URL?: string;
-  /** The GitHub App, where it was not made by `/setup`; all three or none. */
+  /** The GitHub App, where it was not made by `/setup`: both or none. */
   GITHUB_CLIENT_ID?: string;
   GITHUB_CLIENT_SECRET?: string;
+  /** What GitHub signs its webhooks with, where `/setup` was not told. */
   GITHUB_WEBHOOK_SECRET?: string;
   /** Who gets in, beside what administrators add: `name:id` with commas between them (auth/policy-settings.ts). */
   ALLOWED_ORGS?: string;

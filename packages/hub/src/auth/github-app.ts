@@ -79,12 +79,12 @@ async function findGitHub(env: GitHubEnv): Promise<GitHubState> {
   if (clientId && clientSecret) {
     return { state: "ready", app: { ...place, clientId, clientSecret, webhookSecret, pageUrl: null } };
   }
-  if (clientId || clientSecret || webhookSecret !== null) {
+  if (clientId || clientSecret) {
     const problem =
       "GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET go together: set both, or none and use /setup.";
     return { state: "misconfigured", problem };
   }
-  return findStored(env, place);
+  return findStored(env, place, webhookSecret);
 }
 
 /** Keeps the App that setup has made; false where there is one already. */
@@ -109,17 +109,15 @@ async function findStored(env: Pick<Env, "DB" | "HUB_SECRET">, place: GitHubPlac
   const row = await findGitHubApp(env.DB);
   if (row === null) return { state: "not_set_up", place };
   const clientSecret = await unseal(env, "github-app", OWNER, row.client_secret);
-  const webhookSecret = await unseal(env, "github-app", OWNER, row.webhook_secret);
-  if (clientSecret === undefined || webhookSecret === undefined) {
+  const storedWebhookSecret = await unseal(env, "github-app", OWNER, row.webhook_secret);
+  if (clientSecret === undefined || storedWebhookSecret === undefined) {
     const problem =
       "The GitHub App in the database was kept with another HUB_SECRET. Bring that back, or set GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET.";
     return { state: "misconfigured", problem };
   }
   const { client_id: clientId, html_url: pageUrl } = row;
-  return {
-    state: "ready",
-    app: { ...place, clientId, clientSecret, webhookSecret: webhookSecret || null, pageUrl },
-  };
+  const secret = webhookSecret ?? (storedWebhookSecret || null);
+  return { state: "ready", app: { ...place, clientId, clientSecret, webhookSecret: secret, pageUrl } };
 }
 
 /** Where the settings say that GitHub is, or what is wrong with them. */

@@ -14,7 +14,7 @@ import { sign } from "./keys.ts";
 
 type FlowEnv = Pick<Env, "DB" | "HUB_SECRET" | "HUB_ORIGIN">;
 
-export const OAUTH_COOKIE = `${HUB_COOKIE_PREFIX}oauth`;
+const OAUTH_COOKIE = `${HUB_COOKIE_PREFIX}oauth`;
 /** As long as GitHub's codes work. */
 const FLOW_MS = 10 * 60_000;
 const NONCE = /^[A-Za-z0-9_-]{43}$/;

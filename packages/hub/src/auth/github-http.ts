@@ -23,7 +23,7 @@ export interface GitHubRequest {
   timeoutMs?: number;
 }
 
-export const GITHUB_TIMEOUT_MS = 8_000;
+const GITHUB_TIMEOUT_MS = 8_000;
 const MAX_BODY_BYTES = 1024 * 1024;
 /** GitHub's API moves renamed things so, always within itself. */
 const MAX_REDIRECTS = 2;

@@ -11,7 +11,7 @@ import { isLoopbackName } from "./local.ts";
 const MAX_NAME = 34;
 
 /** True where GitHub can reach the hub: it refuses a webhook address that it cannot, even one that is switched off. */
-export function isReachable(env: Pick<Env, "HUB_ORIGIN">): boolean {
+function isReachable(env: Pick<Env, "HUB_ORIGIN">): boolean {
   return !isLoopbackName(new URL(env.HUB_ORIGIN).hostname);
 }
 

@@ -14,7 +14,7 @@ import { readSignedValue, signValue } from "./keys.ts";
 import { loadPolicy } from "./policy-store.ts";
 import { placeOf } from "./request-place.ts";
 
-export const SETUP_COOKIE = `${HUB_COOKIE_PREFIX}setup`;
+const SETUP_COOKIE = `${HUB_COOKIE_PREFIX}setup`;
 /** From the printed link to the first administrator. GitHub gives as long for making an App. */
 const SETUP_MS = 60 * 60_000;
 
