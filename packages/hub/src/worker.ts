@@ -1,5 +1,6 @@
 import type { Env } from "./env.ts";
 import { app } from "./app.ts";
+import { noticeSettings } from "./auth/settings-change.ts";
 import { hostOwner } from "./origins.ts";
 import { serveInstance } from "./tunnel/ingress.ts";
 import { connectInstance } from "./tunnel/connect.ts";
@@ -12,6 +13,7 @@ export { UserHub } from "./user-hub/user-hub.ts";
 /** Whose host is this? The hub's own pages and the instances' traffic part here and never meet again. */
 export default {
   async fetch(request, env, context) {
+    context.waitUntil(noticeSettings(env));
     try {
       return await route(request, env, context);
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { LostAccess } from "../auth/lost-access.ts";
+import { visibleText } from "../visible-text.ts";
 
 const WHY: Record<LostAccess["reason"], (login: string) => string> = {
   empty_policy: () => "This hub lets nobody in now. Ask its administrator.",
@@ -21,7 +22,7 @@ export function LostAccessNote({ lost: { login, reason } }: { lost: LostAccess }
   return (
     <div class="callout failed" role="status">
       <strong>Your access has ended</strong>
-      <p>{WHY[reason](login)}</p>
+      <p>{WHY[reason](visibleText(login))}</p>
       <p>What you had open was closed, and your instances are disconnected until you are let in again.</p>
     </div>
   );

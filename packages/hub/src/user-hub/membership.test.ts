@@ -7,8 +7,10 @@ import { connected, cookiePair, HUB } from "../../test/hub.ts";
 import { forAdmitted, recheckEveryone } from "../auth/recheck.ts";
 import type { Membership, MembershipState } from "../auth/policy.ts";
 import { currentSession, signIn } from "../auth/session.ts";
+import { noticeSettings } from "../auth/settings-change.ts";
 import type { Admission, TunnelRpc } from "../contracts.ts";
 import { deleteAllowedEntity, saveAllowedEntity } from "../db/allowed-entities.ts";
+import { notePolicySettings } from "../db/policy-settings.ts";
 import { upsertUser } from "../db/users.ts";
 import { PAGE_SESSION_HEADER } from "../page-socket.ts";
 import { routes } from "../routes.ts";
@@ -813,6 +815,34 @@ describe("a change of the policy", () => {
     const { results } = await env.DB.prepare("SELECT user_id FROM admissions WHERE allowed = 1").all();
     expect(results).toEqual([]);
     expect(await auditLog(everybody[24]?.userId ?? "")).toHaveLength(1);
+  });
+
+  it("by the settings takes effect with the first request after it", async () => {
+    await deleteAllowedEntity(env.DB, "organization", acme.id);
+    const [ann, ben] = [await stranger(), await stranger()];
+    const use = async (settings: Partial<typeof env>) => {
+      Object.assign(env, settings);
+      set(settings);
+      await Promise.all([noticeSettings(env), noticeSettings(env)]);
+    };
+    await use({ ADMINS: `ann:${ann.id},ben:${ben.id}`, ALLOWED_USERS: "" });
+    for (const one of [ann, ben]) {
+      expect(await signInAtGitHub(one, [])).toEqual({ admitted: true, role: "admin" });
+    }
+    const browser = await browserOf(ann);
+    await use({ ADMINS: "", ALLOWED_USERS: `ben:${ben.id}` });
+    expect(await currentSession(browser, env)).toBeNull();
+    expect(await row(ann)).toMatchObject({ allowed: 0, reason: "not_a_member" });
+    expect(await row(ben)).toMatchObject({ allowed: 1, role: "member" });
+    expect(await auditLog(ann.userId)).toHaveLength(1);
+
+    // Once is enough, for all isolates.
+    await env.DB.prepare("UPDATE admissions SET allowed = 1 WHERE user_id = ?").bind(ann.userId).run();
+    await use({ ADMINS: "", ALLOWED_USERS: `ben:${ben.id}` });
+    expect(await row(ann)).toMatchObject({ allowed: 1 });
+    expect(await notePolicySettings(env.DB, "other")).toBe(true);
+    expect(await notePolicySettings(env.DB, "other")).toBe(false);
+    await use({ ADMINS: "", ALLOWED_USERS: "" });
   });
 
   it("reaches more people than are read at once", async () => {

@@ -1,0 +1,36 @@
+import { forgetPolicySettings, notePolicySettings } from "../db/policy-settings.ts";
+import type { Env } from "../env.ts";
+import { sha256 } from "../secrets.ts";
+import { recheckEveryone } from "./recheck.ts";
+
+/** What this isolate has said to the database, so that it says it once. */
+let noted: string | undefined;
+
+/**
+ * Takes settings of access into account that changed since the hub ran last: with the first request after a deploy everybody is
+ * asked after whom they let in no longer. Never rejects: what fails is tried again with the next isolate, and no answer
+ * outlives its age.
+ */
+export async function noticeSettings(env: Env): Promise<void> {
+  const { ADMINS, ALLOWED_ORGS, ALLOWED_TEAMS, ALLOWED_USERS } = env;
+  const settings = JSON.stringify([ADMINS, ALLOWED_ORGS, ALLOWED_TEAMS, ALLOWED_USERS]);
+  if (noted === settings) return;
+  noted = settings;
+  try {
+    if (await notePolicySettings(env.DB, await sha256(settings))) await recheck(env);
+  } catch (error) {
+    console.error({
+      event: "settings_not_noticed",
+      error: error instanceof Error ? error.name : typeof error,
+    });
+  }
+}
+
+async function recheck(env: Env): Promise<void> {
+  try {
+    await recheckEveryone(env);
+  } catch (error) {
+    await forgetPolicySettings(env.DB);
+    throw error;
+  }
+}
