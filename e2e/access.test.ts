@@ -110,7 +110,7 @@ async function walk(page: Page): Promise<void> {
   await page.waitForURL("**/audit?action=policy_removed&person=LOCAL");
   const [newest = ""] = await page.locator("#audit li").allTextContents();
   expect(newest).toContain("local removed from the allow-list");
-  expect(newest).toContain("organization acme:9919 · admin");
+  expect(newest).toContain("organization acme (9919) · admin");
   const times = await page.locator("#audit time").first().getAttribute("datetime");
   expect(Date.now() - Date.parse(times ?? "")).toBeLessThan(60_000);
 }
@@ -185,9 +185,9 @@ describe("the command line", () => {
     expect((await access("remove", "team", "acme/core:4567")).code).toBe(0);
     const log = (await access("audit", "--limit", "2")).answer.split("\n");
     expect(log[0]).toMatch(
-      /^\d{4}-\d\d-\d\d \d\d:\d\d {2}local removed from the allow-list team acme\/core:4567 \(member\)$/,
+      /^\d{4}-\d\d-\d\d \d\d:\d\d {2}local removed from the allow-list team acme\/core \(4567\), member$/,
     );
-    expect(log[1]).toContain("organization acme:9919 (admin)");
+    expect(log[1]).toContain("organization acme (9919), admin");
     expect(log[2]).toMatch(/^Older ones: --before \d+$/);
   });
 

@@ -60,13 +60,10 @@ export function showWhy(answer: v.InferOutput<typeof WhySchema>): string[] {
 }
 
 export function showAudit({ entries, next }: v.InferOutput<typeof AuditSchema>): string[] {
-  const lines = table(
-    entries.map(({ at, action, user_id: userId, login, subject, reason, ip, place }) => [
-      minute(at),
-      `${login ?? userId ?? "somebody"} ${auditWords(action)}${subject === null ? "" : ` ${subject}`}${reason === null ? "" : ` (${reason})`}`,
-      [place, ip].filter((part) => part !== null).join(", "),
-    ]),
-  );
+  const lines = entries.map(({ at, action, user_id: userId, login, subject, reason, ip, place }) => {
+    const what = [login ?? userId ?? "somebody", auditWords(action), subject].filter((part) => part !== null);
+    return `${minute(at)}  ${[what.join(" "), reason, place, ip].filter((part) => part !== null).join(", ")}`;
+  });
   if (entries.length === 0) return ["There is no such entry."];
   return next === null ? lines : [...lines, `Older ones: --before ${next}`];
 }

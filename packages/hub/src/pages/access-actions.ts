@@ -155,7 +155,7 @@ async function changed(
   action: "policy_added" | "policy_removed",
   { kind, name, id, role }: AllowedEntity,
 ): Promise<void> {
-  const subject = `${kind} ${name}:${id}`;
+  const subject = `${kind} ${name} (${id})`;
   await recordAudit(env.DB, { action, userId, login, subject, reason: role, from });
   try {
     await recheckEveryone(env);

@@ -120,9 +120,9 @@ describe("the page", () => {
       "team acme/core:4567 admin",
     ]);
     expect(await auditNow()).toEqual([
-      "local policy_added user 583231:583231 member",
-      "local policy_added team acme/core:4567 admin",
-      "local policy_added organization acme:9919 member",
+      "local policy_added user 583231 (583231) member",
+      "local policy_added team acme/core (4567) admin",
+      "local policy_added organization acme (9919) member",
     ]);
     const page = await (await ask(routes.access, { person: admin })).text();
     expect(page).not.toContain("Nobody gets in");
@@ -216,7 +216,7 @@ describe("removing", () => {
     const removed = await post(routes.removeAccess, { kind: "organization", id: "9919", confirmed: "yes" });
     expect([removed.status, removed.headers.get("location")]).toEqual([303, routes.access]);
     expect(await entitiesNow()).toEqual(["team acme/core:4567 admin"]);
-    expect(await auditNow()).toContain("local policy_removed organization acme:9919 member");
+    expect(await auditNow()).toContain("local policy_removed organization acme (9919) member");
   });
 
   it("says so where nobody loses anything", async () => {
@@ -444,8 +444,8 @@ describe("the API", () => {
     const again = await asJson("DELETE", routes.apiAccessEntity("team", 4567));
     expect([again.status, await errorCode(again)]).toEqual([404, "not_found"]);
     expect(await auditNow()).toEqual([
-      "local policy_removed team acme/core:4567 admin",
-      "local policy_added team acme/core:4567 admin",
+      "local policy_removed team acme/core (4567) admin",
+      "local policy_added team acme/core (4567) admin",
     ]);
   });
 
