@@ -105,7 +105,12 @@ export async function storeGitHubApp(
   return saveGitHubApp(env.DB, row, now);
 }
 
-async function findStored(env: Pick<Env, "DB" | "HUB_SECRET">, place: GitHubPlace): Promise<GitHubState> {
+/** `webhookSecret` is the settings', for an App whose webhook was switched on after setup. */
+async function findStored(
+  env: Pick<Env, "DB" | "HUB_SECRET">,
+  place: GitHubPlace,
+  webhookSecret: string | null,
+): Promise<GitHubState> {
   const row = await findGitHubApp(env.DB);
   if (row === null) return { state: "not_set_up", place };
   const clientSecret = await unseal(env, "github-app", OWNER, row.client_secret);
