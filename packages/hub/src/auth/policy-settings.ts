@@ -7,7 +7,7 @@ import type { AllowedEntity, EntityKind, Role } from "./policy.ts";
 
 export type PolicySettings = Pick<
   Env,
-  "ALLOWED_ORGS" | "ALLOWED_USERS" | "ALLOWED_TEAMS" | "ADMINS" | "GITHUB_API_URL"
+  "ALLOWED_ORGS" | "ALLOWED_USERS" | "ALLOWED_TEAMS" | "ADMINS" | "GITHUB_URL" | "GITHUB_API_URL"
 >;
 
 /** Which setting names what, and the role it gives. */
@@ -77,8 +77,8 @@ function problemOf(setting: string, kind: EntityKind, entry: string, settings: P
 }
 
 /** Where GitHub says what id a name has. */
-function lookupUrl(kind: EntityKind, name: string, { GITHUB_API_URL }: PolicySettings): string {
-  const api = GITHUB_API_URL ?? "https://api.github.com";
+function lookupUrl(kind: EntityKind, name: string, { GITHUB_URL, GITHUB_API_URL }: PolicySettings): string {
+  const api = GITHUB_API_URL || (GITHUB_URL ? `${GITHUB_URL}/api/v3` : "https://api.github.com");
   const [organization = "", slug = ""] = name.split("/");
   switch (kind) {
     case "organization":
