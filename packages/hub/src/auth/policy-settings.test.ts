@@ -51,6 +51,7 @@ it("says how to find the id of a name that stands alone, and keeps the entries b
 
 it.each([
   [{}, "https://api.github.com/orgs/acme"],
+  [{ GITHUB_URL: "https://github.com/" }, "https://api.github.com/orgs/acme"],
   [{ GITHUB_URL: "https://github.example.com" }, "https://github.example.com/api/v3/orgs/acme"],
   [{ GITHUB_API_URL: "https://api.example.com" }, "https://api.example.com/orgs/acme"],
 ])("asks the right GitHub with %j", (settings, url) => {

@@ -78,7 +78,8 @@ function problemOf(setting: string, kind: EntityKind, entry: string, settings: P
 
 /** Where GitHub says what id a name has. */
 function lookupUrl(kind: EntityKind, name: string, { GITHUB_URL, GITHUB_API_URL }: PolicySettings): string {
-  const api = GITHUB_API_URL || (GITHUB_URL ? `${GITHUB_URL}/api/v3` : "https://api.github.com");
+  const isServer = GITHUB_URL !== undefined && !/^(https:\/\/github\.com\/?)?$/.test(GITHUB_URL);
+  const api = GITHUB_API_URL || (isServer ? `${GITHUB_URL}/api/v3` : "https://api.github.com");
   const [organization = "", slug = ""] = name.split("/");
   switch (kind) {
     case "organization":
