@@ -107,6 +107,16 @@ describe("two entities", () => {
   });
 });
 
+it("believes the one answer that lets in, should there be several about the same entity", () => {
+  for (const states of [
+    ["none", "active"],
+    ["active", "none"],
+  ] as const) {
+    const memberships = person(...states.map((state) => inOne(acme, state)));
+    expect(decide(memberships, [acme]).allowed).toBe(true);
+  }
+});
+
 it("keeps the kinds apart: an organisation's id is nobody's user id and no team's", () => {
   const memberships = person(inOne({ ...acme, id: 7 }, "active"));
   expect(decide(memberships, [{ ...core, id: 7 }])).toMatchObject({ allowed: false, refusal: "unknown" });
