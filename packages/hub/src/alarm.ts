@@ -1,3 +1,6 @@
+/** The platform counts nanoseconds in 64 bits, so what is due after the year 2262 would be due at once. */
+const LATEST = Date.UTC(2200, 0, 1);
+
 /**
  * The one alarm of an object, set only where that changes something: setting it writes a row. Nothing is due, nothing is
  * set, and the object sleeps for as long as nobody comes.
@@ -23,7 +26,8 @@ export class Alarm {
       // Two may have asked; the first has gone on since.
       if (this.#at === undefined) this.#at = stored;
     }
-    const at = dueAt();
+    const due = dueAt();
+    const at = due === null ? null : Math.min(due, LATEST);
     if (at === this.#at) return;
     this.#at = at;
     await (at === null ? this.#storage.deleteAlarm() : this.#storage.setAlarm(at));

@@ -8,6 +8,7 @@ import { admit } from "../../test/hub.ts";
 import { openWebSocket, tunnelOf, view } from "../../test/viewer.ts";
 import { issueInstanceToken } from "../auth/token.ts";
 import { upsertUser } from "../db/users.ts";
+import { Tunnel } from "./tunnel.ts";
 
 const OWNER = "github:1";
 const MINUTE_MS = 60_000;
@@ -69,6 +70,16 @@ it("nobody has to ask: it ends by itself", async () => {
   vi.restoreAllMocks();
   const connector = await connectFake((await tokenUntil(Date.now() + 700)).text, "by-itself");
   expect(await connector.closed).toBe("unauthorized");
+});
+
+it("an end that no clock of the platform reaches is no end now", async () => {
+  const { text } = await tokenUntil(Date.UTC(9999, 0, 1));
+  const connector = await connectFake(text, "far");
+  const alarm = vi.spyOn(Tunnel.prototype, "alarm");
+  expect(await alarmOf("far")).toBe(Date.UTC(2200, 0, 1));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(alarm).not.toHaveBeenCalled();
+  expect(connector.received.some(({ type }) => type === "go_away")).toBe(false);
 });
 
 it("browsers of an instance whose token ends are told at once", async () => {
