@@ -17,6 +17,7 @@ import { recordAudit } from "../db/audit.ts";
 import { listKnownPeople } from "../db/known-people.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
+import { routes } from "../routes.ts";
 
 /** What a policy may hold beside its settings: each organisation and team is a question to GitHub when somebody signs in. */
 const MAX_ENTITIES = 200;
@@ -41,6 +42,9 @@ export interface Access {
   /** A sentence for each part of the settings that cannot be read. */
   problems: string[];
 }
+
+/** Where the page of an error leads. */
+const BACK = { link: { href: routes.access, text: "Access" } };
 
 const KINDS = ["organization", "team", "user"] as const satisfies readonly EntityKind[];
 
@@ -100,7 +104,7 @@ export async function removalOf(env: Env, body: unknown): Promise<{ entity: Allo
 export async function removeEntity(env: Env, actor: Actor, body: unknown): Promise<AllowedEntity> {
   const { entity, entities } = await findRemovable(env, body);
   await requireAdministrator(env, entities, without(entities, entity));
-  if (!(await deleteAllowedEntity(env.DB, entity.kind, entity.id))) throw new HubError("not_found");
+  if (!(await deleteAllowedEntity(env.DB, entity.kind, entity.id))) throw new HubError("not_found", BACK);
   await changed(env, actor, "policy_removed", entity);
   return entity;
 }
@@ -112,8 +116,8 @@ async function findRemovable(env: Env, body: unknown) {
   const matching = entities.filter(({ kind, id }) => kind === wanted.output.kind && id === wanted.output.id);
   const entity = addedOnes(matching)[0];
   if (entity !== undefined) return { entity, entities, people };
-  if (matching.length > 0) throw new HubError("set_by_settings");
-  throw new HubError("not_found", { message: "It is not on the allow-list." });
+  if (matching.length > 0) throw new HubError("set_by_settings", BACK);
+  throw new HubError("not_found", { message: "It is not on the allow-list.", ...BACK });
 }
 
 /** The id and name of what was written: both given by hand, or asked of GitHub. */
@@ -145,7 +149,7 @@ async function requireAdministrator(
   if (env.LOCAL_SIGN_IN === "enabled") return;
   const people = await listKnownPeople(env.DB);
   if (hasAdministrator(people, before) && !hasAdministrator(people, after))
-    throw new HubError("last_administrator");
+    throw new HubError("last_administrator", BACK);
 }
 
 /** Writes a change down and closes what people have open whom it concerns. */

@@ -1,9 +1,8 @@
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { MARKUP } from "../../test/corpora/markup.ts";
 import { ask, cookiePair, HUB, signedIn, type Person } from "../../test/hub.ts";
 import type { AllowedEntity, Memberships, MembershipState, Role } from "../auth/policy.ts";
-import { loadPolicy } from "../auth/policy-store.ts";
 import { signIn } from "../auth/session.ts";
 import { listAllowedEntities, saveAllowedEntity } from "../db/allowed-entities.ts";
 import { listAudit } from "../db/audit.ts";
@@ -137,10 +136,22 @@ describe("the page", () => {
     expect(await entitiesNow()).toEqual(["organization acme-inc:9919 admin"]);
   });
 
-  it("shows what the settings let in as fixed, and what they cannot", async () => {
-    const { entities, problems } = await loadPolicy(settings({ ALLOWED_ORGS: "acme:9919,other" }));
-    expect(entities).toEqual([{ ...ACME, source: "settings" }]);
-    expect(problems).toEqual([expect.stringContaining('"other" has no id')]);
+  it("shows what the settings let in as fixed, and says what in them cannot be read, in the log once", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    const given = { ALLOWED_ORGS: "acme:9919, other", MEMBERSHIP_MAX_AGE_SECONDS: "soon" };
+    Object.assign(env, given);
+    const page = await (await ask(routes.access, { person: admin })).text();
+    await ask(routes.access, { person: admin });
+    for (const name of Object.keys(given)) Reflect.deleteProperty(env, name);
+    expect(page).toContain("Settings that cannot be read");
+    expect(page).toContain("&quot;other&quot; has no id");
+    expect(page).toContain("MEMBERSHIP_MAX_AGE_SECONDS must be a whole number");
+    expect(page).toContain("organisation 9919");
+    expect(page).toContain("let in by the settings");
+    expect(page).not.toContain("Remove…");
+    expect(page).not.toContain("Nobody gets in");
+    expect(warn.mock.calls).toHaveLength(2);
+    warn.mockRestore();
   });
 
   it.each([
@@ -267,6 +278,11 @@ describe("removing", () => {
     expect((await post(routes.removeAccess, fields as Record<string, string>)).status).toBe(status);
     expect(await entitiesNow()).toHaveLength(1);
     expect(await auditNow()).toEqual([]);
+  });
+
+  it("leads back from what it refuses", async () => {
+    const fields = { kind: "organization", id: "1", confirmed: "yes" };
+    expect(await (await post(routes.removeAccess, fields)).text()).toContain('href="/access"');
   });
 
   it("leaves what the settings let in", async () => {
