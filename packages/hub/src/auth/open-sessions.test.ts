@@ -141,21 +141,24 @@ describe("watching those that have something open", () => {
       NOW,
     );
     expect(asked).toEqual([open("a", NOW, 7), open("gone", NOW - 1)]);
-    expect(result).toEqual({ ended: ["gone"], checkAt: new Map([["a", NOW + HOUR_MS]]) });
+    expect(result).toEqual({ ended: ["gone"], unchecked: [], checkAt: new Map([["a", NOW + HOUR_MS]]) });
   });
 
-  test("one that cannot be asked after stays open, is asked after in a minute, and ends after a quarter of an hour", async () => {
+  test("one that cannot be asked after stays open, is asked after in a minute, and is closed after a quarter of an hour", async () => {
     const error = vi.spyOn(console, "error").mockReturnValue();
     const watch = new SessionWatch((one) =>
       one.sessionId === "a" ? Promise.reject(new Error("D1 is away")) : Promise.resolve(NOW + HOUR_MS),
     );
     const sessions = [open("a", NOW), open("b", NOW)];
     const result = await watch.recheck(sessions, NOW + 1);
-    expect(result.ended).toEqual([]);
+    expect(result).toMatchObject({ ended: [], unchecked: [] });
     expect(result.checkAt.get("b")).toBe(NOW + HOUR_MS);
     expect(watch.dueAt([open("a", result.checkAt.get("a") ?? 0)])).toBe(NOW + 1 + MINUTE_MS);
-    expect((await watch.recheck(sessions, NOW + 15 * MINUTE_MS - 1)).ended).toEqual([]);
-    expect((await watch.recheck(sessions, NOW + 15 * MINUTE_MS)).ended).toEqual(["a"]);
+    expect((await watch.recheck(sessions, NOW + 15 * MINUTE_MS - 1)).unchecked).toEqual([]);
+    expect(await watch.recheck(sessions, NOW + 15 * MINUTE_MS)).toMatchObject({
+      ended: [],
+      unchecked: ["a"],
+    });
     expect(error).toHaveBeenCalledWith({ event: "session_unchecked", error: "Error" });
     error.mockRestore();
   });

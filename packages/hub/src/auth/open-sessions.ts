@@ -13,7 +13,7 @@ import { ACCESS_MS, IDLE_MS } from "./session.ts";
 const RETRY_MS = 60_000;
 /** No object is woken more often, whatever is due. */
 const MIN_GAP_MS = 1000;
-/** What nobody could ask about for this long after it was due has ended. */
+/** What nobody could ask about for this long after it was due is closed; its sign-in may be good all the same. */
 const UNCHECKED_MAX_MS = 15 * 60_000;
 
 /** One sign-in, whatever it has open; times are milliseconds since the epoch. */
@@ -67,6 +67,15 @@ function isCurrent(env: Env, { user_id: userId, allowed, checked_at: checkedAt }
   return isAdmissionCurrent(userId, known, env, now);
 }
 
+/** What came of asking after sign-ins, by their ids. */
+export interface Rechecked {
+  ended: string[];
+  /** Nobody could ask after them for too long: what they have open is closed, and no more than that. */
+  unchecked: string[];
+  /** When to ask after the others again. */
+  checkAt: Map<string, number>;
+}
+
 /** Looks after the sign-ins that have something open at one object. */
 export class SessionWatch {
   readonly #check: (open: OpenSession, now: number) => Promise<number | null>;
@@ -83,24 +92,22 @@ export class SessionWatch {
     return Math.max(this.#notBefore, Math.min(...open.map(({ checkAt }) => checkAt)));
   }
 
-  /** Asks after those that are due: which have ended, and when to ask after the others again. */
-  async recheck(
-    open: readonly OpenSession[],
-    now: number,
-  ): Promise<{ ended: string[]; checkAt: Map<string, number> }> {
-    const ended: string[] = [];
+  /** Asks after those that are due. */
+  async recheck(open: readonly OpenSession[], now: number): Promise<Rechecked> {
+    const [ended, unchecked]: [string[], string[]] = [[], []];
     const checkAt = new Map<string, number>();
     this.#notBefore = now + MIN_GAP_MS;
     const ask = async (session: OpenSession) => {
       const next = await this.#ask(session, now);
       if (next === null) ended.push(session.sessionId);
+      else if (next === "unchecked") unchecked.push(session.sessionId);
       else checkAt.set(session.sessionId, next);
     };
     await Promise.all([...bySession(open).values()].filter((one) => one.checkAt <= now).map(ask));
-    return { ended, checkAt };
+    return { ended, unchecked, checkAt };
   }
 
-  async #ask(open: OpenSession, now: number): Promise<number | null> {
+  async #ask(open: OpenSession, now: number): Promise<number | null | "unchecked"> {
     try {
       return await this.#check(open, now);
     } catch (error) {
@@ -109,7 +116,7 @@ export class SessionWatch {
         error: error instanceof Error ? error.name : typeof error,
       });
       this.#notBefore = now + RETRY_MS;
-      return now < open.checkAt + UNCHECKED_MAX_MS ? open.checkAt : null;
+      return now < open.checkAt + UNCHECKED_MAX_MS ? open.checkAt : "unchecked";
     }
   }
 }

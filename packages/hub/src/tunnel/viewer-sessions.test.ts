@@ -395,6 +395,23 @@ describe("asking after sign-ins", () => {
     expect(await alarmOf("deleted")).toBe(now + HOUR_MS);
   });
 
+  it("closes what nobody could ask after for a quarter of an hour, and refuses nothing that is good again", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    await connect("unchecked");
+    const mine = await open("unchecked", "one", now);
+    const away = vi.spyOn(env.DB, "prepare").mockImplementation(() => {
+      throw new Error("D1 is away");
+    });
+    await wakeAt("unchecked", now + 5 * MINUTE_MS);
+    expect(mine.closeCode()).toBeUndefined();
+    await wakeAt("unchecked", now + 20 * MINUTE_MS);
+    expect(await mine.closed).toBe(1008);
+    away.mockRestore();
+    // Let in; only the instance has sent no heartbeat for as long.
+    expect(await statusOf("unchecked", "one")).toBe(503);
+    expect(await alarmOf("unchecked")).toBeNull();
+  });
+
   it("ends who is not admitted any more", async () => {
     await connect("left");
     const mine = await open("left", "one", now);

@@ -40,14 +40,7 @@ export class ViewerSessions {
   end(sessionIds: readonly string[]): void {
     if (sessionIds.length === 0) return;
     this.#ended.add(sessionIds, Date.now());
-    for (const id of sessionIds) {
-      this.exchanges.end(id);
-      for (const { socket, attachment } of this.#sockets(SocketTag.session(id))) {
-        this.#tunnel.viewer(attachment)?.signedOut();
-        // Its stream may be gone.
-        if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, "signed out");
-      }
-    }
+    for (const id of sessionIds) this.#close(id);
   }
 
   /** When to ask after one of them next, milliseconds since the epoch; null where nothing is open. */
@@ -57,7 +50,7 @@ export class ViewerSessions {
 
   /** Asks after those that are due, and ends those that have ended. */
   async recheck(): Promise<void> {
-    const { ended, checkAt } = await this.#watch.recheck(this.#open(), Date.now());
+    const { ended, unchecked, checkAt } = await this.#watch.recheck(this.#open(), Date.now());
     for (const [id, at] of checkAt) {
       this.exchanges.checked(id, at);
       for (const { socket, attachment } of this.#sockets(SocketTag.session(id))) {
@@ -65,7 +58,17 @@ export class ViewerSessions {
         this.#tunnel.viewer(attachment)?.checked(at);
       }
     }
+    for (const id of unchecked) this.#close(id);
     this.end(ended);
+  }
+
+  #close(sessionId: string): void {
+    this.exchanges.end(sessionId);
+    for (const { socket, attachment } of this.#sockets(SocketTag.session(sessionId))) {
+      this.#tunnel.viewer(attachment)?.signedOut();
+      // Its stream may be gone.
+      if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, "signed out");
+    }
   }
 
   async #check(env: Env, open: OpenSession, now: number): Promise<number | null> {

@@ -223,6 +223,27 @@ describe("open dashboards", () => {
     await vi.waitFor(() => expect(used.closeCode()).toBe(4401));
   });
 
+  test("close when nobody can ask after them for a quarter of an hour, but their sign-in has not ended", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    const { person, hub } = await newPerson("unchecked");
+    const page = await openPage(person);
+    const calls = await withTunnels(hub, here);
+    await openedAt(hub, sessionOf(person), "one");
+    const away = vi.spyOn(env.DB, "prepare").mockImplementation(() => {
+      throw new Error("D1 is away");
+    });
+    await wakeAt(hub, now + 5 * MINUTE_MS);
+    expect(page.closeCode()).toBeUndefined();
+    await wakeAt(hub, now + 20 * MINUTE_MS);
+    await vi.waitFor(() => expect(page.closeCode()).toBe(4401));
+    away.mockRestore();
+    expect((await ask(routes.dashboard, { person })).status).toBe(200);
+    // Its real end is still told where it went.
+    expect(calls).toEqual([]);
+    await hub.sessionsEnded([sessionOf(person)]);
+    expect(calls).toEqual([`end one-abcdefghij unchecked ${sessionOf(person)}`]);
+  });
+
   test("are looked at with the same check: who is not admitted any more loses them", async () => {
     const { person, hub } = await newPerson("looks");
     const [page, second] = [await openPage(person), await openPage(person)];

@@ -120,8 +120,9 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     this.#alarm.wentOff();
     this.#isAlarmed = true;
     try {
-      const { ended, checkAt } = await this.#watch.recheck(this.#pages.open(), Date.now());
+      const { ended, unchecked, checkAt } = await this.#watch.recheck(this.#pages.open(), Date.now());
       for (const [id, at] of checkAt) this.#pages.checked(id, at);
+      for (const id of unchecked) this.#pages.closeSession(id);
       if (ended.length > 0) await this.sessionsEnded(ended);
     } finally {
       this.#isAlarmed = false;
