@@ -38,12 +38,14 @@ export class AccessState {
   }
 
   /** Keeps the tokens of a sign-in; `owner` is the user's id, without which nobody can read them. */
-  async keepGrant(owner: string, grant: GitHubGrant): Promise<void> {
+  async keepGrant(owner: string, grant: GitHubGrant): Promise<KeptGrant> {
+    const row = await this.#sealed(owner, grant);
     this.#sql.exec(
       `INSERT OR REPLACE INTO github_grant
          (only_row, access_token, access_expires_at, refresh_token, refresh_expires_at) VALUES (1, ?, ?, ?, ?)`,
-      ...(await this.#sealed(owner, grant)),
+      ...row,
     );
+    return { ...grant, sealed: row[2] };
   }
 
   /** Keeps the tokens that were given for those of `former`, unless another sign-in has brought newer ones. */

@@ -615,6 +615,18 @@ describe("tokens at GitHub", () => {
     expect(used).toBe(`Bearer ${newer.accessToken}`);
   });
 
+  it("of who is not let in are not kept", async () => {
+    const eve = await stranger();
+    expect(await signInAtGitHub(eve, [inAcme("none")])).toEqual(out("not_a_member"));
+    expect(await hasGrant(eve.hub)).toBe(false);
+    github.join("acme", eve.login);
+    pass(MINUTE_MS);
+    expect(await eve.hub.admission()).toEqual(out("not_a_member"));
+    expect(asked()).toEqual([]);
+    expect(await signInAtGitHub(eve)).toEqual(IN);
+    expect(await hasGrant(eve.hub)).toBe(true);
+  });
+
   it("find ids of names, renewed by the same hands as all others", async () => {
     const ann = await member();
     pass(ACCESS_MS);
