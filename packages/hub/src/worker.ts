@@ -24,12 +24,24 @@ export default {
   },
 } satisfies ExportedHandler<Env>;
 
+/**
+ * A browser that leaves takes its request with it. What that has begun, such as ending a sign-in or revoking a token, takes
+ * more than one step and is finished all the same.
+ */
+function finished(
+  answer: Response | Promise<Response>,
+  context: ExecutionContext,
+): Response | Promise<Response> {
+  context.waitUntil(Promise.allSettled([answer]));
+  return answer;
+}
+
 async function route(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
   const owner = hostOwner(request.headers.get("host") ?? "", env);
   switch (owner.kind) {
     case "hub":
       if (new URL(request.url).pathname === routes.connect) return connectInstance(request, env);
-      return app.fetch(request, env, context);
+      return finished(app.fetch(request, env, context), context);
     case "instance":
       return serveInstance(request, env, owner.label);
     case "unknown":
