@@ -14,8 +14,9 @@ export class EndedSessions {
     this.#kv = storage.kv;
   }
 
-  has(sessionId: string): boolean {
-    return this.#known().has(sessionId);
+  has(sessionId: string, now: number): boolean {
+    const until = this.#known().get(sessionId);
+    return until !== undefined && now < until;
   }
 
   add(sessionIds: readonly string[], now: number): void {
@@ -25,7 +26,6 @@ export class EndedSessions {
     this.#kv.put(KEY, known);
   }
 
-  /** One that is remembered for too long is harmless: its cookie is refused for another reason by then. */
   #known(): Map<string, number> {
     this.#until ??= this.#kv.get<Map<string, number>>(KEY) ?? new Map();
     return this.#until;

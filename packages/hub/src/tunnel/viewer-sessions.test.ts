@@ -226,10 +226,15 @@ describe("a sign-in that ends", () => {
     const now = Date.now();
     const clock = vi.spyOn(Date, "now").mockReturnValue(now);
     await end("pruned", "first");
+    const issuedAt = now + 3 * MINUTE_MS;
+    const status = async () => (await look("pruned", "/", { sessionId: "first", issuedAt })).status;
     clock.mockReturnValue(now + 6 * MINUTE_MS - 1);
+    expect(await status()).toBe(401);
     await end("pruned", "second");
     expect((await remembered()).map(([id]) => id)).toEqual(["first", "second"]);
     clock.mockReturnValue(now + 6 * MINUTE_MS);
+    // Past the Tunnel's memory; the instance has sent no heartbeat for as long.
+    expect(await status()).toBe(503);
     await end("pruned", "third");
     expect((await remembered()).map(([id]) => id)).toEqual(["second", "third"]);
   });

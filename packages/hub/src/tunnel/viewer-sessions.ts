@@ -33,7 +33,7 @@ export class ViewerSessions {
   }
 
   isEnded(sessionId: string): boolean {
-    return this.#ended.has(sessionId);
+    return this.#ended.has(sessionId, Date.now());
   }
 
   /** Closes what these sign-ins have open and refuses their cookies while these may be fresh. */
