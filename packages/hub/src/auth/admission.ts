@@ -150,6 +150,13 @@ export function mergeAnswer(
   return { ...answer, of: told, checkedAt: former.checkedAt };
 }
 
+/** What is known of a person after they have taken back what it was asked with: nothing, and too old by any setting. */
+export function forgetAnswer(memberships: Memberships, now: number): Memberships {
+  const of = memberships.of.map((one) => ({ ...one, state: "unknown" as const }));
+  const longestAgo = now - LIMITS.MEMBERSHIP_MAX_AGE_SECONDS.max * 1000;
+  return { ...memberships, of, checkedAt: Math.min(memberships.checkedAt, longestAgo) };
+}
+
 function formerly(
   former: Memberships,
   { kind, id }: Memberships["of"][number],

@@ -8,7 +8,7 @@ import { bodyLimit } from "hono/body-limit";
 import { loadGitHubApp } from "../auth/github-app.ts";
 import { isSignedWith, parseWebhook, type WebhookNews } from "../auth/github-webhook.ts";
 import { applyNews, doubtNews } from "../auth/membership-news.ts";
-import { countExact } from "../auth/rate-limits.ts";
+import { checkEdge, countExact } from "../auth/rate-limits.ts";
 import { placeOf } from "../auth/request-place.ts";
 import { recordAudit } from "../db/audit.ts";
 import { isKnownDelivery, noteDelivery } from "../db/webhook-deliveries.ts";
@@ -64,9 +64,10 @@ function readNews(request: Request, body: Uint8Array<ArrayBuffer>): WebhookNews 
   }
 }
 
-/** Counted, and written into the audit log as long as they are few. */
+/** Counted, and written into the audit log as long as they are few. GitHub's own are counted nowhere. */
 async function refusal(env: Env, request: Request): Promise<HubError> {
-  const counted = await countExact(env, "refused-webhook", request);
+  const edge = await checkEdge(env.EDGE_SIGN_IN, request);
+  const counted = edge.allowed ? await countExact(env, "refused-webhook", request) : edge;
   if (!counted.allowed)
     return new HubError("too_many_requests", { retryAfterSeconds: counted.retryAfterSeconds });
   await recordAudit(env.DB, {

@@ -720,6 +720,7 @@ describe("what a webhook says", () => {
 
   it("that the person withdrew the authorization ends everything until they sign in again", async () => {
     const ann = await member();
+    await allow("user", ann.id, ann.login);
     const browser = await browserOf(ann);
     expect(await ann.hub.membershipLost({ lost: "authorization" })).toEqual(out("unverified"));
     expect(await currentSession(browser, env)).toBeNull();

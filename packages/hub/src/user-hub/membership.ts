@@ -3,7 +3,14 @@
  * else, and only this writes it. One call at a time asks GitHub and the others wait for it, because refresh tokens work once.
  * What a webhook says takes effect without waiting for that.
  */
-import { answerLifetime, judge, mergeAnswer, type Circumstances, type Judgement } from "../auth/admission.ts";
+import {
+  answerLifetime,
+  forgetAnswer,
+  judge,
+  mergeAnswer,
+  type Circumstances,
+  type Judgement,
+} from "../auth/admission.ts";
 import { askAboutPerson } from "../auth/ask-github.ts";
 import { lookUpEntity } from "../auth/github-lookup.ts";
 import { LOCAL_USER } from "../auth/local.ts";
@@ -108,7 +115,9 @@ export class Membership {
   /** Nobody can ask about the person any more, by their own will: nothing that is known counts from now on. */
   async #revoked(): Promise<Admission> {
     this.#state.dropGrant();
-    await this.#change((known) => ({ ...known, memberships: { ...known.memberships, checkedAt: 0 } }));
+    await this.#change(({ memberships, triedAt }) => {
+      return { memberships: forgetAnswer(memberships, Date.now()), triedAt };
+    });
     return this.#settle();
   }
 
