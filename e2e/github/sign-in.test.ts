@@ -232,7 +232,7 @@ describe("who does not", () => {
     expect((await refusal(person)).heading).toBe("Sign-in cancelled");
   });
 
-  it.each(["down", "500"] as const)("waits for a GitHub that is %s", async (outage) => {
+  it.each(["down", "500", "slow"] as const)("waits for a GitHub that is %s", async (outage) => {
     const person = await visitor();
     await person.page.goto(`${stage.hub.origin}/auth/github`);
     stage.github.outage = outage;

@@ -236,6 +236,21 @@ describe("who does not", () => {
     expect((await browser.open(routes.gitHubCallback)).headers.get("location")).toBe(routes.signIn);
   });
 
+  it("is told for ten minutes, in that browser, and by nobody's cookie but the hub's", async () => {
+    await allow("organization", acme.id, "acme");
+    expect((await signIn()).status).toBe(403);
+    const kept = browser.cookie("refusal") ?? "";
+    browser.cookies.set(
+      "__Host-orchestrator-refusal",
+      `${kept.slice(0, -1)}${kept.endsWith("A") ? "B" : "A"}`,
+    );
+    expect((await browser.open(routes.gitHubCallback)).headers.get("location")).toBe(routes.signIn);
+    browser.cookies.set("__Host-orchestrator-refusal", kept);
+    expect((await browser.open(routes.gitHubCallback)).status).toBe(403);
+    vi.setSystemTime(Date.now() + 10 * MINUTE_MS);
+    expect((await browser.open(routes.gitHubCallback)).headers.get("location")).toBe(routes.signIn);
+  });
+
   it("leads to the page that installs the App, where that is one of GitHub's", async () => {
     await allow("organization", acme.id, "acme");
     github.uninstall("acme");
