@@ -191,7 +191,7 @@ describe("without it", () => {
   );
   afterAll(stop);
 
-  it("closes the same once the answer has its age", async () => {
+  it("closes the same once the answer has its age", { timeout: 60_000 }, async () => {
     const ann = await member();
     const ben = await member();
     await pause(maxAgeSeconds * 1000 + 500);
@@ -212,7 +212,7 @@ describe("without it", () => {
     await ann.dashboard.waitForSelector(puppet.card);
   });
 
-  it("leaves them in while GitHub is away, for the grace and no longer", async () => {
+  it("leaves them in while GitHub is away, for the grace and no longer", { timeout: 60_000 }, async () => {
     const ann = await member();
     stage.github.outage = "500";
     await pause(3000);

@@ -357,11 +357,15 @@ describe("who does not belong any more", () => {
 
   it("does not keep an instance that was just connecting, or is heard of again", async () => {
     const ann = await member();
+    await ann.hub.instanceConnected(connected("lost"));
+    await ann.hub.instanceGone("lost", Date.now(), "connection_lost", Date.now());
     github.leave("acme", ann.login);
     pass(MAX_AGE_MS);
     await ann.hub.admission();
     await ann.hub.instanceConnected(connected("late"));
     expect(ann.told).toEqual([expect.stringContaining("going_away late-abcdefghij")]);
+    await ann.hub.instanceStatus("lost", { status: "busy", sessions: [], at: Date.now() });
+    expect(ann.told[1]).toContain("going_away lost-abcdefghij");
   });
 });
 
