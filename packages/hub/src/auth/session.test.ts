@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { runInDurableObject } from "cloudflare:test";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { admit, cookiePair, HUB } from "../../test/hub.ts";
 import { upsertUser } from "../db/users.ts";
-import type { UserHub } from "../user-hub/user-hub.ts";
+import { UserHub } from "../user-hub/user-hub.ts";
 import { ACCESS_COOKIE } from "./access-cookie.ts";
 import { LOCAL_USER } from "./local.ts";
 import {
@@ -309,6 +309,15 @@ describe("the end of a session", () => {
     expect(browser.cookies.size).toBe(0);
     expect(await thief.visit(NOW, "database")).toBeNull();
     expect(await listed("ann", session.id)).toBe("signed_out");
+  });
+
+  test("is told once more where the person's UserHub was away for a moment", async () => {
+    const session = await (await signedInBrowser()).visit(NOW);
+    const id = session?.id ?? "";
+    const told = vi.spyOn(UserHub.prototype, "sessionsEnded").mockRejectedValueOnce(new Error("reset"));
+    expect(await endSessions(env, "ann", [id])).toEqual([id]);
+    told.mockRestore();
+    expect(await listed("ann", id)).toBe("signed_out");
   });
 
   test("one or all of a person's own can be ended, and nobody else's", async () => {

@@ -162,7 +162,9 @@ function knownAdmission(row: AdmissionColumns): (KnownAdmission & { role: Role }
 }
 
 async function closed(env: Env, userId: string, ids: string[]): Promise<string[]> {
-  if (ids.length > 0) await env.USER_HUB.getByName(userId).sessionsEnded(ids);
+  // Again where that fails, as when a new version has just been deployed: with their rows gone, nobody else would say so.
+  const tell = () => env.USER_HUB.getByName(userId).sessionsEnded(ids);
+  if (ids.length > 0) await tell().catch(tell);
   return ids;
 }
 

@@ -127,8 +127,10 @@ export async function endToken(actor: Actor, tokenId: string): Promise<void> {
   const now = Date.now();
   const revoked = await revokeToken(env.DB, { id: tokenId, userId: session.userId }, now);
   if (revoked === null) throw new HubError("not_found", { message: "You have no such token." });
-  // Also of one that was revoked before: the hub may have broken between these two steps.
-  await env.USER_HUB.getByName(session.userId).tokenRevoked(tokenId);
+  // Also of one that was revoked before: the hub may have broken between these two steps. And again where it fails, as when
+  // a new version has just been deployed: the page does not offer to revoke it once more.
+  const tell = () => env.USER_HUB.getByName(session.userId).tokenRevoked(tokenId);
+  await tell().catch(tell);
   if (revoked.revoked_at !== now)
     throw new HubError("not_found", { message: "This token was revoked before." });
   await record(actor, "token_revoked", subjectOf(revoked));

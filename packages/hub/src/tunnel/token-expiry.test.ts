@@ -131,6 +131,20 @@ it("what a connection in memory writes of itself does not bring the old end back
   expect(await alarmOf("awake")).toBe(now + HOUR_MS);
 });
 
+it("of two who rotate a token at once the one who lets it live longer does not have the last word", async () => {
+  const { text, id } = await tokenUntil(null);
+  const connector = await connectFake(text, "shorter");
+  const owner = env.USER_HUB.getByName(OWNER);
+  await owner.tokenExpires(id, now + MINUTE_MS);
+  await owner.tokenExpires(id, now + HOUR_MS);
+  expect(await alarmOf("shorter")).toBe(now + MINUTE_MS);
+  // One that registers only now is told the same.
+  await connectFake(text, "shorter-too");
+  await expect.poll(() => alarmOf("shorter-too")).toBe(now + MINUTE_MS);
+  await wakeAt("shorter", now + MINUTE_MS);
+  expect(await connector.closed).toBe("unauthorized");
+});
+
 it("what is due first wakes it: a token before a sign-in, a sign-in before a token", async () => {
   const { text } = await tokenUntil(now + 2 * MINUTE_MS);
   await connectFake(text, "token-first");

@@ -147,7 +147,8 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
       // A connection in memory writes its own copy from time to time.
       const isActive = this.#active?.attachment.connectionId === attachment.connectionId;
       const kept = isActive && this.#active ? this.#active.attachment : attachment;
-      kept.expiresAt = at;
+      // Never later than was said: of two who rotate it at once only one has.
+      kept.expiresAt = Math.min(kept.expiresAt ?? at, at);
       attach(socket, kept);
     }
     await this.#endExpired();

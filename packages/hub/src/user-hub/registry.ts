@@ -143,7 +143,12 @@ export class Registry {
   /** Remembers when a token that was rotated stops working, while instances may still register that do not know. */
   markTokenExpires(tokenId: string, at: number, now: number): void {
     this.#sql.exec("DELETE FROM expiring_tokens WHERE at <= ?", now - REGISTERS_WITHIN_MS);
-    this.#sql.exec("INSERT OR REPLACE INTO expiring_tokens (token_id, at) VALUES (?, ?)", tokenId, at);
+    this.#sql.exec(
+      `INSERT INTO expiring_tokens (token_id, at) VALUES (?, ?)
+       ON CONFLICT (token_id) DO UPDATE SET at = min(at, excluded.at)`,
+      tokenId,
+      at,
+    );
   }
 
   /** When a token that was rotated stops working, in milliseconds since the epoch; undefined for others. */

@@ -1,6 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
+import type { TunnelRpc } from "../contracts.ts";
 import { away, here, newPerson, openPage, withTunnels, type Hub } from "../../test/dashboards.ts";
 import { ask, connected, instanceOf, instancesOf, signedIn } from "../../test/hub.ts";
 import { routes } from "../routes.ts";
@@ -156,6 +157,23 @@ test("revoking a token closes what is connected with it, and what connects with 
   expect(calls).toEqual(["disconnect one-abcdefghij revoking leaked"]);
   await hub.instanceConnected(connected("late", { tokenId: "leaked" }));
   expect(calls).toContain("disconnect late-abcdefghij revoking leaked");
+});
+
+test("a Tunnel that could not be told that a token was revoked is told when its instance is next heard of", async () => {
+  const error = vi.spyOn(console, "error").mockReturnValue();
+  const hub = env.USER_HUB.getByName("not-told");
+  const disconnectToken = vi.fn<TunnelRpc["disconnectToken"]>().mockRejectedValue(new Error("reset"));
+  await withTunnels(hub, here, () => ({ disconnectToken }));
+  await hub.instanceConnected(connected("one", { tokenId: "leaked" }));
+  await hub.instanceStatus("one", { status: "busy", sessions: [], at: Date.now() });
+  expect(disconnectToken).not.toHaveBeenCalled();
+  await hub.tokenRevoked("leaked");
+  expect(disconnectToken).toHaveBeenCalledTimes(2);
+  error.mockRestore();
+  disconnectToken.mockResolvedValue();
+  await hub.instanceStatus("one", { status: "busy", sessions: [], at: Date.now() });
+  expect(disconnectToken).toHaveBeenLastCalledWith("not-told", "leaked");
+  expect(disconnectToken).toHaveBeenCalledTimes(3);
 });
 
 test("signing out closes the pages of that sign-in and no others", async () => {

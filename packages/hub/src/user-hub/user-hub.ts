@@ -82,8 +82,12 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   async instanceStatus(clientId: string, report: StatusReport): Promise<void> {
     if (this.#registry.reported(clientId, parseReport(report))) this.#changed(clientId);
     // One that was thought gone when everything was closed is heard of again.
-    const label = this.#membership.isRefused ? this.#registry.find(clientId)?.label : undefined;
-    if (label !== undefined) await this.#turnAway([label]);
+    const instance = this.#registry.find(clientId);
+    if (instance === undefined) return;
+    if (this.#membership.isRefused) await this.#turnAway([instance.label]);
+    // Or its Tunnel could not be told.
+    else if (this.#registry.isTokenRevoked(instance.tokenId))
+      await this.#disconnectToken(instance.label, instance.tokenId);
   }
 
   async instanceGone(clientId: string, connectedAt: number, reason: GoneReason, at: number): Promise<void> {
