@@ -72,6 +72,18 @@ it("takes no code with another verifier, another redirect, a second time, or too
   expect(await exchange({ query: late })).toEqual({ refused: "bad_verification_code" });
 });
 
+it("takes an answer that names GitHub as its issuer, or nobody, and nobody else's", async () => {
+  const query = await codeOf("ann");
+  expect(query.get("iss")).toBe(`${ORIGIN}/login/oauth`);
+  expect(await exchange({ query })).toHaveProperty("ok");
+  const silent = await codeOf("ann");
+  silent.delete("iss");
+  expect(await exchange({ query: silent })).toHaveProperty("ok");
+  const foreign = await codeOf("ann");
+  foreign.set("iss", "https://evil.test/login/oauth");
+  expect(await exchange({ query: foreign })).toEqual({ away: "answer not understood" });
+});
+
 it("says what a callback with an error says", async () => {
   const query = new URLSearchParams({ error: "access_denied", state: "the-state" });
   expect(await exchange({ query })).toEqual({ refused: "access_denied" });

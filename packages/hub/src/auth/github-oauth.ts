@@ -77,9 +77,10 @@ export async function refreshGrant(app: GitHubApp, refreshToken: string, now: nu
   });
 }
 
+/** `issuer` is what GitHub calls itself in the `iss` of a callback; one without it is taken as well. */
 function parties({ url, clientId, clientSecret }: GitHubApp) {
   return {
-    server: { issuer: url, token_endpoint: `${url}/login/oauth/access_token` },
+    server: { issuer: `${url}/login/oauth`, token_endpoint: `${url}/login/oauth/access_token` },
     client: { client_id: clientId },
     authentication: oauth.ClientSecretPost(clientSecret),
   };

@@ -59,7 +59,7 @@ export class Site {
     const chooses = url.searchParams.get("prompt") === "select_account";
     // Who has agreed before is sent back without a word, as GitHub does.
     if (browserUser !== undefined && !chooses && this.#oauth.hasAgreed(request.app, browserUser)) {
-      return redirect(this.#oauth.authorize(request, browserUser));
+      return redirect(withIssuer(this.#oauth.authorize(request, browserUser), url));
     }
     return page(
       `Authorize ${request.app.name}`,
@@ -72,7 +72,7 @@ ${this.#userField(browserUser)}
     );
   }
 
-  authorizeDecision({ form }: PageRequest): Response {
+  authorizeDecision({ url, form }: PageRequest): Response {
     const request = this.#authorizationRequest(form);
     if (request instanceof Response) return request;
     if (form.get("decision") !== "authorize") {
@@ -84,10 +84,10 @@ ${this.#userField(browserUser)}
         "/apps/building-oauth-apps/troubleshooting-authorization-request-errors",
       );
       if (request.state !== "") target.searchParams.set("state", request.state);
-      return redirect(target);
+      return redirect(withIssuer(target, url));
     }
     const user = this.#world.user(form.get("user") ?? "");
-    return redirect(this.#oauth.authorize(request, user), user);
+    return redirect(withIssuer(this.#oauth.authorize(request, user), url), user);
   }
 
   #authorizationRequest(parameters: URLSearchParams): AuthorizationRequest | Response {
@@ -192,6 +192,12 @@ ${this.#userField(browserUser)}
     });
     return `<label>Account <select name="user">${options.join("")}</select></label>`;
   }
+}
+
+/** GitHub says who it is in what it sends back (RFC 9207). */
+function withIssuer(target: URL, { origin }: URL): URL {
+  target.searchParams.set("iss", `${origin}/login/oauth`);
+  return target;
 }
 
 function redirect(target: URL, user?: User): Response {
