@@ -184,11 +184,10 @@ describe("settings", () => {
   it("an admission is current while it is young and allows", () => {
     const env = { MEMBERSHIP_MAX_AGE_SECONDS: "5" };
     const at = (ageMs: number, allowed = true) => ({ allowed, checkedAt: NOW - ageMs });
-    expect(isAdmissionCurrent("github:7", at(4999), env, NOW)).toBe(true);
-    expect(isAdmissionCurrent("github:7", at(5000), env, NOW)).toBe(false);
-    expect(isAdmissionCurrent("github:7", at(0, false), env, NOW)).toBe(false);
-    expect(isAdmissionCurrent("github:7", null, env, NOW)).toBe(false);
-    expect(isAdmissionCurrent("github:7", at(-120_000), env, NOW)).toBe(false);
-    expect(isAdmissionCurrent("local", null, env, NOW)).toBe(true);
+    expect(isAdmissionCurrent(at(4999), env, NOW)).toBe(true);
+    expect(isAdmissionCurrent(at(5000), env, NOW)).toBe(false);
+    expect(isAdmissionCurrent(at(0, false), env, NOW)).toBe(false);
+    expect(isAdmissionCurrent(null, env, NOW)).toBe(false);
+    expect(isAdmissionCurrent(at(-120_000), env, NOW)).toBe(false);
   });
 });

@@ -2,7 +2,6 @@
  * Whether a person is admitted, from what GitHub last said of them and how long ago. Pure; asking GitHub is the UserHub's
  * business. Whatever is not known admits nobody.
  */
-import { LOCAL_USER } from "./local.ts";
 import { decide, type AllowedEntity, type Memberships, type Refusal, type Role } from "./policy.ts";
 
 /** How long GitHub's answers count; of env.ts, and spelled out, because the runner loads this file without a Worker. */
@@ -37,14 +36,12 @@ export interface KnownAdmission {
   checkedAt: number;
 }
 
-/** True where the person is admitted and need not be asked after; false means: ask `UserHub.admission()`. */
+/** True where a person of GitHub's is admitted and need not be asked after; false means: ask `UserHub.admission()`. */
 export function isAdmissionCurrent(
-  userId: string,
   known: KnownAdmission | null,
   env: AdmissionSettings,
   now: number,
 ): boolean {
-  if (userId === LOCAL_USER.id) return true;
   return known !== null && known.allowed && isYounger(known.checkedAt, membershipMaxAgeMs(env), now);
 }
 

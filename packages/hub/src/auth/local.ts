@@ -14,11 +14,17 @@ interface LocalSettings {
   LOCAL_SIGN_IN?: string;
 }
 
+/**
+ * True where the local person may use the hub: where it signs in by link, on a loopback name. What they had before a hub was
+ * opened to others, sign-ins and tokens of an administrator, is worth nothing any more.
+ */
+export function isLocalHub(env: LocalSettings): boolean {
+  return env.LOCAL_SIGN_IN === "enabled" && isLoopbackName(new URL(env.HUB_ORIGIN).hostname);
+}
+
 /** True where this hub signs in by link and the request was sent to its loopback name. */
 export function isLocalSignInOpen(request: Request, env: LocalSettings): boolean {
-  if (env.LOCAL_SIGN_IN !== "enabled") return false;
-  const hub = new URL(env.HUB_ORIGIN);
-  return isLoopbackName(hub.hostname) && request.headers.get("host") === hub.host;
+  return isLocalHub(env) && request.headers.get("host") === new URL(env.HUB_ORIGIN).host;
 }
 
 /** Makes the code of a sign-in link for the local person. Called by the runner, which has upserted `LOCAL_USER`. */

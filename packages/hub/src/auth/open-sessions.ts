@@ -6,7 +6,7 @@
 import { findSession, touchSession, type SessionRow } from "../db/sessions.ts";
 import type { Env } from "../env.ts";
 import { isAdmissionCurrent, membershipMaxAgeMs } from "./admission.ts";
-import { LOCAL_USER } from "./local.ts";
+import { isLocalHub, LOCAL_USER } from "./local.ts";
 import { ACCESS_MS, IDLE_MS } from "./session.ts";
 
 /** While an answer stays too old, as when GitHub is away, and where nobody could be asked. */
@@ -64,7 +64,7 @@ async function askAgain(
 
 function isCurrent(env: Env, { user_id: userId, allowed, checked_at: checkedAt }: SessionRow, now: number) {
   const known = allowed === null || checkedAt === null ? null : { allowed: allowed === 1, checkedAt };
-  return isAdmissionCurrent(userId, known, env, now);
+  return userId === LOCAL_USER.id ? isLocalHub(env) : isAdmissionCurrent(known, env, now);
 }
 
 /** What came of asking after sign-ins, by their ids. */

@@ -282,6 +282,13 @@ describe("the end of a session", () => {
     expect(await used.visit(NOW + ABSOLUTE_MS)).toBeNull();
   });
 
+  test("comes to the local person where nobody signs in by a link any more", async () => {
+    const request = (await signedInBrowser(LOCAL_USER.id)).request();
+    expect(await currentSession(request, env, NOW)).toMatchObject({ role: "admin" });
+    for (const opened of [{ LOCAL_SIGN_IN: "" }, { HUB_ORIGIN: "https://hub.example.com" }])
+      expect(await currentSession(request, { ...env, ...opened }, NOW)).toBeNull();
+  });
+
   test("a session used at an instance only does not run idle", async () => {
     const browser = await signedInBrowser(ALWAYS_ADMITTED);
     const { id: sessionId, userId } = (await browser.visit(NOW)) ?? { id: "", userId: "" };

@@ -23,7 +23,7 @@ import { equalInConstantTime, randomSecret, sha256 } from "../secrets.ts";
 import { ACCESS_COOKIE, ACCESS_MS, accessCookie, readAccessCookie, type Session } from "./access-cookie.ts";
 import { isAdmissionCurrent, type KnownAdmission } from "./admission.ts";
 import { HUB_COOKIE_PREFIX, readCookie, serializeCookie } from "./cookies.ts";
-import { LOCAL_USER } from "./local.ts";
+import { isLocalHub, LOCAL_USER } from "./local.ts";
 import type { Role } from "./policy.ts";
 import { placeOf } from "./request-place.ts";
 import { isUpgrade } from "./request-source.ts";
@@ -148,8 +148,8 @@ export async function admittedRole(
   known: (KnownAdmission & { role: Role }) | null,
   now: number,
 ): Promise<Role | null> {
-  if (userId === LOCAL_USER.id) return "admin";
-  if (known !== null && isAdmissionCurrent(userId, known, env, now)) return known.role;
+  if (userId === LOCAL_USER.id) return isLocalHub(env) ? "admin" : null;
+  if (known !== null && isAdmissionCurrent(known, env, now)) return known.role;
   const admission = await env.USER_HUB.getByName(userId).admission();
   return admission.admitted ? admission.role : null;
 }

@@ -1,5 +1,6 @@
 /** What the access page and its API do alike: who gets in, letting somebody in, removing them. */
 import * as v from "valibot";
+import { isLocalHub } from "../auth/local.ts";
 import { hasAdministrator, lossesOf, without, type Losses } from "../auth/policy-change.ts";
 import { isEntityName, parseEntry, parseGitHubId } from "../auth/policy-settings.ts";
 import { loadPolicy } from "../auth/policy-store.ts";
@@ -146,7 +147,7 @@ async function requireAdministrator(
   before: readonly AllowedEntity[],
   after: readonly AllowedEntity[],
 ): Promise<void> {
-  if (env.LOCAL_SIGN_IN === "enabled") return;
+  if (isLocalHub(env)) return;
   const people = await listKnownPeople(env.DB);
   if (hasAdministrator(people, before) && !hasAdministrator(people, after))
     throw new HubError("last_administrator", BACK);

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { PersonAnswer, WhyAnswer } from "../access-answers.ts";
 import { membershipMaxAgeMs } from "../auth/admission.ts";
-import { LOCAL_USER } from "../auth/local.ts";
+import { isLocalHub, LOCAL_USER } from "../auth/local.ts";
 import { parseGitHubId } from "../auth/policy-settings.ts";
 import { loadPolicy } from "../auth/policy-store.ts";
 import { decide, standingIn, type AllowedEntity, type MembershipState } from "../auth/policy.ts";
@@ -30,26 +30,22 @@ export async function whyAccess(env: Env, asked: unknown): Promise<WhyAnswer> {
   const user = parsed.output.replace(/^@/, "");
   const id = parseGitHubId(user.replace(/^github:/, ""));
   const { entities } = await loadPolicy(env);
-  const answersSince = Date.now() - membershipMaxAgeMs(env);
   const known = await findKnownPeople(env.DB, user);
   const byId = id === undefined ? [] : await findKnownPeople(env.DB, `github:${id}`);
   const people = [...known, ...byId.filter(({ userId }) => !known.some((one) => one.userId === userId))];
   return {
     user,
-    people: people.map((person) => answerFor(person, entities, answersSince)),
+    people: people.map((person) => answerFor(person, entities, env)),
     named: entities.filter((entity) => entity.kind === "user" && isCalled(entity, user, id)),
     isPolicyEmpty: entities.length === 0,
   };
 }
 
-function answerFor(
-  person: KnownPerson,
-  policy: readonly AllowedEntity[],
-  answersSince: number,
-): PersonAnswer {
+function answerFor(person: KnownPerson, policy: readonly AllowedEntity[], env: Env): PersonAnswer {
+  const answersSince = Date.now() - membershipMaxAgeMs(env);
   const { userId, login, memberships, checkedAt, triedAt } = person;
   const base = { userId, login, checkedAt, triedAt, isDue: checkedAt !== null && checkedAt <= answersSince };
-  if (userId === LOCAL_USER.id) return { ...base, decision: "local", standings: [] };
+  if (userId === LOCAL_USER.id && isLocalHub(env)) return { ...base, decision: "local", standings: [] };
   if (memberships === null) return { ...base, decision: "never_asked", standings: [] };
   const standings = policy
     .map((entity) => ({ entity, state: standingIn(entity, memberships) }))

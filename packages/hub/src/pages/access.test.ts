@@ -419,6 +419,7 @@ describe("why", () => {
   it("knows the machine's own user, and who was never asked about", async () => {
     await upsertUser(env.DB, { id: "github:9", login: "dora", name: "Dora" });
     expect((await whyAccess(env, "local")).people[0]?.decision).toBe("local");
+    expect((await whyAccess(settings(), "local")).people[0]?.decision).not.toBe("local");
     expect((await whyAccess(env, "dora")).people[0]?.decision).toBe("never_asked");
   });
 

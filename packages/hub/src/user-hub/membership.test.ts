@@ -260,6 +260,20 @@ describe("the age of GitHub's answer", () => {
     expect(asked()).toEqual([]);
   });
 
+  it("the local user is nobody on a hub where nobody signs in by a link", async () => {
+    await upsertUser(env.DB, { id: "local", login: "local", name: "Local" });
+    const hub = env.USER_HUB.getByName("local");
+    const told: string[] = [];
+    await meetTunnels(hub, told);
+    set({ LOCAL_SIGN_IN: "" });
+    expect(await hub.admission()).toEqual(out("never_signed_in"));
+    set({ LOCAL_SIGN_IN: "enabled" });
+    expect(await hub.admission()).toEqual({ admitted: true, role: "admin" });
+    // Nor are instances sent away that come back then.
+    await hub.instanceConnected(connected("again"));
+    expect(told).toEqual([]);
+  });
+
   it("nobody gets in whom GitHub was never asked about", async () => {
     const eve = await stranger();
     expect(await eve.hub.admission()).toEqual(out("never_signed_in"));

@@ -13,7 +13,7 @@ import {
 } from "../auth/admission.ts";
 import { askAboutPerson } from "../auth/ask-github.ts";
 import { lookUpEntity } from "../auth/github-lookup.ts";
-import { LOCAL_USER } from "../auth/local.ts";
+import { isLocalHub, LOCAL_USER } from "../auth/local.ts";
 import { isKnownOf, withoutLosses } from "../auth/membership-loss.ts";
 import { loadPolicy } from "../auth/policy-store.ts";
 import { decide, type EntityKind, type Memberships } from "../auth/policy.ts";
@@ -60,7 +60,11 @@ export class Membership {
 
   /** True where the person was not admitted when last asked after: what connects all the same must not stay. */
   get isRefused(): boolean {
-    return this.#state.isRefused;
+    return this.#state.isRefused && !this.#isLocalPerson;
+  }
+
+  get #isLocalPerson(): boolean {
+    return this.#owner() === LOCAL_USER.id && isLocalHub(this.#env);
   }
 
   async signedIn(grant: GitHubGrant, memberships: Memberships): Promise<Admission> {
@@ -73,7 +77,7 @@ export class Membership {
   }
 
   async admission(): Promise<Admission> {
-    if (this.#owner() === LOCAL_USER.id) return { admitted: true, role: "admin" };
+    if (this.#isLocalPerson) return { admitted: true, role: "admin" };
     // Twice, because the policy may have changed while GitHub was asked.
     for (let asked = 0; asked < 2; asked++) {
       const flights = this.#flights;
