@@ -82,8 +82,8 @@ export class FakeGitHub {
   addOrganization(login: string): { id: number; login: string } {
     this.#refuseTaken(login);
     const id = this.#world.nextId();
-    const empty = { members: new Map(), requiresSso: false, ssoSessions: new Set<number>() };
-    this.#world.organizations.push({ id, login, ...empty });
+    const people = { members: new Map(), billingManagers: new Set<number>(), ssoSessions: new Set<number>() };
+    this.#world.organizations.push({ id, login, requiresSso: false, ...people });
     return { id, login };
   }
 
@@ -96,6 +96,12 @@ export class FakeGitHub {
 
   join(organization: string, user: string, state: MemberState = "active"): void {
     this.#world.organization(organization).members.set(this.#world.user(user).id, state);
+  }
+
+  /** Manages the organisation's bills from now on, and is no member of it. */
+  manageBills(organization: string, user: string): void {
+    this.leave(organization, user);
+    this.#world.organization(organization).billingManagers.add(this.#world.user(user).id);
   }
 
   /** Leaves the organisation and its teams. */

@@ -37,7 +37,7 @@ const account = v.object({ id, login });
 const Profile = v.object({ id, login, type: v.string() });
 
 const User = v.object({ id, login, name: v.nullish(v.pipe(v.string(), v.maxLength(1000))) });
-const OrganizationMembership = v.object({ state, organization: account });
+const OrganizationMembership = v.object({ state, role: v.string(), organization: account });
 const Team = v.object({ id, slug: login });
 const TeamMembership = v.object({ state });
 const OwnTeam = v.object({ id, slug: login, organization: account });

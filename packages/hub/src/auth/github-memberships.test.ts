@@ -91,6 +91,13 @@ it("tells who was invited from who is not there", async () => {
   expect(await states(acme, core)).toEqual(["acme pending", "acme/core pending"]);
 });
 
+it("takes nobody for a member who only manages an organisation's bills", async () => {
+  github.manageBills("acme", "ann");
+  expect(await states(acme)).toEqual(["acme none"]);
+  github.rename("acme", "emca");
+  expect(await states(acme)).toEqual(["emca none"]);
+});
+
 it("finds what was renamed by its id, under its new name", async () => {
   // So many that the right one is not on the first page.
   for (const login of ["a", "b", "c", "d"]) {

@@ -12,6 +12,7 @@ import {
   listTeams,
   type ApiAnswer,
   type GitHubApi,
+  type OrganizationMembership,
   type Unauthorized,
 } from "./github-api.ts";
 import type { Away } from "./github-http.ts";
@@ -88,7 +89,7 @@ class Search {
   async #findOrganization(entity: Askable): Promise<Found> {
     const answer = await fetchMembership(this.#api, entity.name);
     if ("ok" in answer && answer.ok.organization.id === entity.id) {
-      return { state: answer.ok.state, name: answer.ok.organization.login };
+      return { state: stateOf(answer.ok), name: answer.ok.organization.login };
     }
     if ("away" in answer || "unauthorized" in answer) return answer;
     // The name may be somebody else's now, whatever GitHub says about it.
@@ -96,7 +97,7 @@ class Search {
     const listed = await this.#memberships;
     if (!("ok" in listed)) return "untold" in listed ? untold(entity, answer) : listed;
     const here = listed.ok.items.find(({ organization }) => organization.id === entity.id);
-    if (here !== undefined) return { state: here.state, name: here.organization.login };
+    if (here !== undefined) return { state: stateOf(here), name: here.organization.login };
     if (listed.ok.hiddenBySso.includes(entity.id))
       return { ...untold(entity, answer), state: "sso_required" };
     return untold(entity, answer);
@@ -120,6 +121,11 @@ class Search {
     if ("ok" in answer) return { state: answer.ok.state, name: `${team.organization}/${team.slug}` };
     return "untold" in answer ? untold(entity, answer) : answer;
   }
+}
+
+/** GitHub tells of those who only manage an organisation's bills as of its members, which they are not. */
+function stateOf({ state, role }: OrganizationMembership): MembershipState {
+  return role === "member" || role === "admin" ? state : "none";
 }
 
 /** What follows from GitHub's not telling. An answer about another one of that name tells nothing: not a member, then. */

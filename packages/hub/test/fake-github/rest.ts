@@ -101,7 +101,7 @@ export class Rest {
       return problem(422, "Validation Failed");
     }
     const mine = this.#world.organizations.flatMap((organization) => {
-      const member = organization.members.get(asker.user.id);
+      const member = stateIn(organization, asker.user);
       if (member === undefined || (state !== null && member !== state)) return [];
       return asker.app.installedOn.has(organization.id) ? [{ organization, member }] : [];
     });
@@ -122,7 +122,7 @@ export class Rest {
     if (organization === undefined) return notFound();
     const refusal = this.#refuse(organization, asker);
     if (refusal !== undefined) return refusal;
-    const member = organization.members.get(asker.user.id);
+    const member = stateIn(organization, asker.user);
     return member === undefined ? notFound() : json(this.#membershipOf(organization, asker.user, member));
   }
 
@@ -183,7 +183,7 @@ export class Rest {
     return {
       url: `${this.#apiUrl}/orgs/${organization.login}/memberships/${user.login}`,
       state,
-      role: "member",
+      role: organization.billingManagers.has(user.id) ? "billing_manager" : "member",
       organization: this.account(organization, "Organization"),
       user: this.account(user, "User"),
     };
@@ -249,6 +249,11 @@ export function problem(status: number, message: string, headers: Record<string,
 
 export function notFound(): Response {
   return problem(404, "Not Found");
+}
+
+/** What GitHub's memberships say of somebody, who may be no member. */
+function stateIn({ members, billingManagers }: Organization, { id }: User): MemberState | undefined {
+  return billingManagers.has(id) ? "active" : members.get(id);
 }
 
 function needsSso(organization: Organization, { grant }: Asker): boolean {

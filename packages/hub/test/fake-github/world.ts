@@ -14,6 +14,8 @@ export interface Organization {
   id: number;
   login: string;
   members: Map<number, MemberState>;
+  /** People who only manage its bills, who are no members though GitHub's API tells of them alike. */
+  billingManagers: Set<number>;
   /** Members are told only to tokens that were made during a single sign-on session. */
   requiresSso: boolean;
   /** People with such a session now. */
