@@ -113,7 +113,7 @@ export function judge(last: LastAnswer, circumstances: Circumstances, now: numbe
   const isUntold = !decision.allowed && decision.refusal === "unknown";
   const wasAway = triedAt > memberships.checkedAt;
   const mustWait =
-    now < askAfter || ((wasAway || !(decision.allowed || isUntold)) && now < triedAt + ASK_EVERY_MS);
+    now < askAfter || ((wasAway || !(decision.allowed || isUntold)) && isYounger(triedAt, ASK_EVERY_MS, now));
   return {
     judgement: toJudgement(decision, counts),
     ask: canAsk && policy.length > 0 && !isSettled && !mustWait,
@@ -129,7 +129,12 @@ function toJudgement(decision: ReturnType<typeof decide>, counts: boolean): Judg
 }
 
 function isYounger(at: number, ageMs: number, now: number): boolean {
-  return now < at + ageMs && at <= now + CLOCK_SKEW_MS;
+  return now < at + ageMs && !isFromFuture(at, now);
+}
+
+/** True for a time that a clock gave which was ahead then and has been set back since. */
+export function isFromFuture(at: number, now: number): boolean {
+  return at > now + CLOCK_SKEW_MS;
 }
 
 /**

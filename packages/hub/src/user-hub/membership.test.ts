@@ -254,6 +254,26 @@ describe("the age of GitHub's answer", () => {
     expect(await ann.hub.admission()).toEqual(out("unverified"));
   });
 
+  it("is asked for again where a clock that was ahead has been set back, and refusals and pauses are, too", async () => {
+    const [ann, ben, cleo] = [await member(), await stranger(), await member()];
+    expect(await signInAtGitHub(ben, [inAcme("none")])).toEqual(out("not_a_member"));
+    github.leave("acme", ann.login);
+    pass(MAX_AGE_MS);
+    expect(await ann.hub.admission()).toEqual(out("not_a_member"));
+    github.outage = "rate_limited";
+    expect(await cleo.hub.admission()).toEqual(IN);
+    github.outage = "none";
+    pass(-10 * HOUR_MS);
+    for (const { login } of [ann, ben]) github.join("acme", login);
+    expect(await ann.hub.admission()).toEqual(IN);
+    expect(await signInAtGitHub(ben)).toEqual(IN);
+    github.requests.length = 0;
+    expect(await cleo.hub.admission()).toEqual(IN);
+    expect(asked()).toEqual(ROUND);
+    expect(await cleo.hub.admission()).toEqual(IN);
+    expect(asked()).toEqual(ROUND);
+  });
+
   it("the local user is an administrator and nobody is asked", async () => {
     await upsertUser(env.DB, { id: "local", login: "local", name: "Local" });
     expect(await env.USER_HUB.getByName("local").admission()).toEqual({ admitted: true, role: "admin" });

@@ -6,6 +6,7 @@
 import {
   answerLifetime,
   forgetAnswer,
+  isFromFuture,
   judge,
   mergeAnswer,
   type Circumstances,
@@ -160,9 +161,11 @@ export class Membership {
       const [former, circumstances] = await this.#read();
       // Withdrawn by the person while GitHub was asked.
       if (!circumstances.canAsk) return;
-      if (former !== null && former.memberships.checkedAt > answer.checkedAt) return;
+      const isUndated = former !== null && isFromFuture(former.memberships.checkedAt, Date.now());
+      const last = isUndated ? undefined : former?.memberships;
+      if (last !== undefined && last.checkedAt > answer.checkedAt) return;
       const told = withoutLosses(answer, this.#state.losses());
-      const memberships = mergeAnswer(former?.memberships, told, circumstances.policy);
+      const memberships = mergeAnswer(last, told, circumstances.policy);
       const known = { memberships, triedAt: askedAt };
       const { judgement } = judge(known, circumstances, Date.now());
       await this.#save(former, known, judgement);
@@ -232,7 +235,8 @@ export class Membership {
       findAdmission(this.#env.DB, this.#owner()),
       loadPolicy(this.#env),
     ]);
-    const { hasGrant: canAsk, askAfter } = this.#state;
+    const { hasGrant: canAsk } = this.#state;
+    const askAfter = isFromFuture(this.#state.askAfter, Date.now() + MAX_PAUSE_MS) ? 0 : this.#state.askAfter;
     return [known, { policy, lifetime: answerLifetime(this.#env), canAsk, askAfter }];
   }
 
