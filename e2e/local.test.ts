@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startDemo } from "../packages/hub/local/demo.ts";
 import { withoutQueries } from "../packages/hub/local/redact.ts";
 import { prepareStateFolder } from "../packages/hub/local/state.ts";
+import { userEnvironment } from "../packages/hub/local/user-environment.ts";
 import { startHub } from "./hub.ts";
 
 describe("what is logged", () => {
@@ -41,6 +42,18 @@ describe("what is logged", () => {
       await hub.stop();
     }
   });
+});
+
+it("what the runner starts is told nothing of the hub's settings, secrets of the GitHub App among them", () => {
+  const own = { HOME: "/home/ann", PATH: "/usr/bin", GITHUB_TOKEN: "theirs", npm_config_registry: "theirs" };
+  const settings = {
+    GITHUB_CLIENT_ID: "CANARY",
+    GITHUB_CLIENT_SECRET: "CANARY",
+    GITHUB_WEBHOOK_SECRET: "CANARY",
+    ADMINS: "CANARY",
+    ORCHESTRATOR_ADMIN_TOKEN: "CANARY",
+  };
+  expect(userEnvironment({ ...own, ...settings })).toEqual(own);
 });
 
 /** As much of a claudecodeui as says where it keeps its database, and as loosely. */

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { built } from "./paths.ts";
+import { withoutSettings } from "./settings.ts";
 
 const STOP_TIMEOUT_MS = 1_500;
 
@@ -29,7 +30,7 @@ export function startConnector(
 ): ConnectorProcess {
   const child = spawn(process.execPath, [built.connectorCli, "connect", "--target", settings.target], {
     env: {
-      ...process.env,
+      ...withoutSettings(process.env),
       ...settings.environment,
       ORCHESTRATOR_URL: settings.hub,
       ORCHESTRATOR_TOKEN: settings.token,

@@ -21,3 +21,9 @@ export function settingsFrom(environment: NodeJS.ProcessEnv): HubSettings {
   const set = NAMES.map((name) => [name, environment[name]] as const).filter(([, value]) => Boolean(value));
   return Object.fromEntries(set);
 }
+
+/** The rest of an environment: what the runner starts has no use for the hub's settings, secrets among them. */
+export function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const hubs = new Set<string>([...NAMES, "ORCHESTRATOR_ADMIN_TOKEN"]);
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !hubs.has(name)));
+}
