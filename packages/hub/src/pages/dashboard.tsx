@@ -28,12 +28,14 @@ dashboardPages.get(routes.dashboard, async (c) => {
   );
 });
 
-dashboardPages.get(routes.dashboardSocket, (c) => {
+dashboardPages.get(routes.dashboardSocket, async (c) => {
   const session = c.get("session");
   const request = new Request(c.req.url, {
     headers: { upgrade: c.req.header("upgrade") ?? "", [PAGE_SESSION_HEADER]: session.id },
   });
-  return c.env.USER_HUB.getByName(session.userId).fetch(request);
+  const answer = await c.env.USER_HUB.getByName(session.userId).fetch(request);
+  if (answer.status === 101) return answer;
+  throw new HubError(answer.status === 401 ? "sign_in_required" : "bad_request");
 });
 
 interface DashboardProps {

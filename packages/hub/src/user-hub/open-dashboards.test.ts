@@ -107,6 +107,10 @@ describe("a sign-in that ends", () => {
     // As a request that was let in a moment before.
     const headers = { upgrade: "websocket", [PAGE_SESSION_HEADER]: id };
     expect((await hub.fetch(HUB, { headers })).status).toBe(401);
+    const upgrade = (protocol: string) =>
+      ask(routes.dashboardSocket, { person, headers: { upgrade: protocol, origin: HUB } });
+    expect((await upgrade("websocket")).status).toBe(401);
+    expect((await upgrade("h2c")).status).toBe(400);
     await openedAt(hub, id, "one");
     await hub.sessionsEnded([id]);
     expect(calls).toEqual([]);
