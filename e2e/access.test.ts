@@ -191,6 +191,21 @@ describe("the command line", () => {
     expect(log[2]).toMatch(/^Older ones: --before \d+$/);
   });
 
+  it("removes nobody where a name or number means several", async () => {
+    // A login may have passed from one person to another, and may look like an id.
+    for (const written of ["octocat:583231", "octocat:583232", "583232:583233"])
+      expect((await access("add", "user", written)).code).toBe(0);
+    for (const meant of ["octocat", "583232"]) {
+      const refused = await access("remove", "user", meant);
+      expect([refused.code, refused.answer]).toEqual([2, ""]);
+      expect(refused.complaint).toContain("octocat:583232");
+    }
+    expect((await access("remove", "user", "octocat:583232")).answer).toBe(
+      "Removed: person octocat (583232).\n",
+    );
+    expect((await access("remove", "user", "OctoCat")).answer).toBe("Removed: person octocat (583231).\n");
+  });
+
   it("answers programs in JSON", async () => {
     await access("add", "user", "octocat:583231");
     const { entities } = JSON.parse((await access("list", "--json")).answer) as { entities: unknown[] };

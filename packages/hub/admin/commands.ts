@@ -57,6 +57,7 @@ async function remove(target: Target, { kind, name }: Asked<"remove">): Promise<
   const found = entities.filter((one) => {
     return one.kind === kind && (String(one.id) === wanted || one.name.toLowerCase() === name.toLowerCase());
   });
+  requireOne(found);
   const entity = found.find(({ source }) => source === "database") ?? found[0];
   if (entity === undefined)
     throw new CommandError(
@@ -65,6 +66,13 @@ async function remove(target: Target, { kind, name }: Asked<"remove">): Promise<
     );
   await askHub(target, { method: "DELETE", path: routes.apiAccessEntity(entity.kind, entity.id) });
   return { answer: entity, lines: [`Removed: ${entityWords(entity)} (${entity.id}).`] };
+}
+
+/** Names may be out of date, so two may have the same, and a login may look like an id. */
+function requireOne(found: readonly { id: number; name: string }[]): void {
+  if (new Set(found.map(({ id }) => id)).size < 2) return;
+  const several = found.map(({ id, name }) => `${name}:${id}`).join(", ");
+  throw new CommandError(EXIT.wrongUse, `That could be several. Say which, with its id: ${several}`);
 }
 
 async function ask<T>(target: Target, request: ApiRequest, schema: v.GenericSchema<unknown, T>): Promise<T> {
