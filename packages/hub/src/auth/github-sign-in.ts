@@ -42,6 +42,9 @@ interface Arrival {
 
 async function admit(request: Request, env: Env, arrival: Arrival, now: number): Promise<Outcome> {
   const { app, grant, user } = arrival;
+  const userId = `github:${user.id}`;
+  // Before GitHub is asked where they belong: from then on webhooks about them count.
+  await upsertUser(env.DB, { id: userId, login: user.login, name: user.name || user.login }, now);
   const isFirstAdministrator = await appointFirstAdministrator(request, env, user, now);
   const { entities } = await loadPolicy(env);
   const api = { apiUrl: app.apiUrl, accessToken: grant.accessToken };
@@ -49,8 +52,6 @@ async function admit(request: Request, env: Env, arrival: Arrival, now: number):
   const nothing: Memberships = { userId: user.id, login: user.login, of: [], checkedAt: now };
   const memberships = "ok" in asked ? asked.ok : nothing;
   const decision = decide(memberships, entities);
-  const userId = `github:${user.id}`;
-  await upsertUser(env.DB, { id: userId, login: user.login, name: user.name || user.login }, now);
   if (!decision.allowed && decision.refusal === "unknown")
     return unavailable("away" in asked ? asked : undefined);
   const hub = env.USER_HUB.getByName(userId);

@@ -151,6 +151,19 @@ describe("a delivery", () => {
     expect(await count("webhook_deliveries")).toBe(1);
   });
 
+  it("about somebody whom the hub does not know leaves nothing behind", async () => {
+    const nobody = { id: 987_654_321, login: "nobody" };
+    expect((await deliver(await leaving(nobody))).status).toBe(204);
+    const revoked = { action: "revoked", sender: nobody };
+    expect((await deliver(await github.webhook("github_app_authorization", revoked))).status).toBe(204);
+    expect(await count("webhook_deliveries")).toBe(0);
+    const kept = await runInDurableObject(
+      env.USER_HUB.getByName(`github:${nobody.id}`),
+      (_hub, { storage }) => storage.sql.exec("SELECT * FROM membership_losses").toArray(),
+    );
+    expect(kept).toEqual([]);
+  });
+
   it("that fails is not taken for done", async () => {
     const ann = await member();
     const hub = env.USER_HUB.getByName(`github:${ann.id}`);
@@ -171,12 +184,13 @@ describe("a delivery", () => {
   });
 
   it("is forgotten after 30 days", async () => {
-    await deliver(await leaving({ id: 901, login: "x" }));
+    const [ann, ben, cleo] = [await member(), await member(), await member()];
+    await deliver(await leaving(ann));
     vi.setSystemTime(START + 30 * DAY_MS - 1);
-    await deliver(await leaving({ id: 902, login: "y" }));
+    await deliver(await leaving(ben));
     expect(await count("webhook_deliveries")).toBe(2);
     vi.setSystemTime(START + 30 * DAY_MS);
-    await deliver(await leaving({ id: 903, login: "z" }));
+    await deliver(await leaving(cleo));
     expect(await count("webhook_deliveries")).toBe(2);
   });
 });

@@ -11,6 +11,7 @@ import { applyNews, doubtNews } from "../auth/membership-news.ts";
 import { checkEdge, countExact } from "../auth/rate-limits.ts";
 import { placeOf } from "../auth/request-place.ts";
 import { recordAudit } from "../db/audit.ts";
+import { findPerson } from "../db/users.ts";
 import { isKnownDelivery, noteDelivery } from "../db/webhook-deliveries.ts";
 import type { Env } from "../env.ts";
 import { errorResponse, HubError } from "../errors.ts";
@@ -43,6 +44,8 @@ webhookPages.post(
 );
 
 async function takeEffect(env: Env, signature: string, news: WebhookNews): Promise<void> {
+  // Organisations have many people who never came here, and anybody may install a public App on theirs.
+  if ("userId" in news && (await findPerson(env.DB, news.userId)) === null) return;
   if (await isKnownDelivery(env.DB, signature)) return doubtNews(env, news);
   await applyNews(env, news);
   await noteDelivery(env.DB, signature);
