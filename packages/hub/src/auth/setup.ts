@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { recordAudit } from "../db/audit.ts";
-import { saveAllowedEntity } from "../db/allowed-entities.ts";
+import { saveFirstAdministrator } from "../db/allowed-entities.ts";
 import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
 import type { Env } from "../env.ts";
 import { randomSecret, sha256 } from "../secrets.ts";
@@ -18,7 +18,7 @@ const SETUP_COOKIE = `${HUB_COOKIE_PREFIX}setup`;
 /** From the printed link to the first administrator. GitHub gives as long for making an App. */
 const SETUP_MS = 60 * 60_000;
 
-/** What is still missing. `done` is for good. */
+/** What is still missing. `done` for as long as somebody administers the hub. */
 export type SetupStage =
   | { stage: "off" | "done" | "misconfigured" }
   | { stage: "app"; place: GitHubPlace }
@@ -93,7 +93,7 @@ export async function appointFirstAdministrator(
   now: number,
 ): Promise<boolean> {
   if ((await setupBrowser(request, env, now)) === null || (await hasAdministrator(env))) return false;
-  await saveAllowedEntity(env.DB, { kind: "user", id: user.id, name: user.login, role: "admin" }, null, now);
+  if (!(await saveFirstAdministrator(env.DB, user, now))) return false;
   const who = { userId: `github:${user.id}`, login: user.login, from: placeOf(request) };
   const subject = `user ${user.login} (${user.id})`;
   await recordAudit(env.DB, { action: "policy_added", ...who, subject, reason: "setup" }, now);

@@ -40,6 +40,24 @@ export async function saveAllowedEntity(
     .run();
 }
 
+/** Adds a person as administrator where no entity has that role; false where one does. Of two who come at once one is added. */
+export async function saveFirstAdministrator(
+  db: D1Database,
+  user: { id: number; login: string },
+  now: number,
+): Promise<boolean> {
+  const { meta } = await db
+    .prepare(
+      `INSERT INTO allowed_entities (kind, github_id, name, role, added_by, added_at)
+       SELECT 'user', ?1, ?2, 'admin', NULL, ?3
+       WHERE NOT EXISTS (SELECT 1 FROM allowed_entities WHERE role = 'admin')
+       ON CONFLICT (kind, github_id) DO UPDATE SET name = excluded.name, role = excluded.role`,
+    )
+    .bind(user.id, user.login, now)
+    .run();
+  return meta.changes > 0;
+}
+
 /** Removes an entity; false where there is none. */
 export async function deleteAllowedEntity(db: D1Database, kind: EntityKind, id: number): Promise<boolean> {
   const { meta } = await db

@@ -345,6 +345,27 @@ describe("the first administrator", () => {
     expect(await env.DB.prepare("SELECT count(*) AS n FROM allowed_entities").first("n")).toBe(1);
   });
 
+  it("is one alone, though two come back with good links at once", async () => {
+    github.addUser("bob");
+    const comingBack: (() => Promise<Response>)[] = [];
+    for (const login of ["ann", "bob"]) {
+      browser = new TestBrowser();
+      await begin();
+      const own = browser;
+      const start = await own.open(routes.gitHubSignIn);
+      const back = await github.authorize(start.headers.get("location") ?? "", login);
+      comingBack.push(() => own.open(back));
+    }
+    await Promise.all(comingBack.map((come) => come()));
+    expect(await env.DB.prepare("SELECT count(*) AS n FROM allowed_entities").first("n")).toBe(1);
+    const done = (await actions()) as { action: string }[];
+    expect(done.map(({ action }) => action).toSorted()).toEqual([
+      "policy_added",
+      "sign_in",
+      "sign_in_refused",
+    ]);
+  });
+
   it("stays out who cancels, and may try again", async () => {
     await begin();
     const start = await browser.open(routes.gitHubSignIn);
