@@ -77,6 +77,8 @@ function toRefused(
   { login, ssoUrl }: { login: string; ssoUrl: string | null },
 ): Refused {
   const about = decision.allowed ? [] : decision.about.map(({ name }) => name);
+  // GitHub may not tell who asks that there is such a team; single sign-on and the App are the organisation's anyway.
+  const organizations = [...new Set(about.map((name) => name.split("/")[0] ?? name))];
   switch (reason) {
     case "empty_policy":
       return { code: "not_admitted", login, isPolicyEmpty: true };
@@ -84,10 +86,11 @@ function toRefused(
     case "never_signed_in":
       return { code: "not_admitted", login, isPolicyEmpty: false };
     case "invitation_pending":
-    case "app_not_installed":
       return { code: reason, login, about };
+    case "app_not_installed":
+      return { code: reason, login, about: organizations };
     case "sso_required":
-      return { code: reason, login, about, ssoUrl };
+      return { code: reason, login, about: organizations, ssoUrl };
     case "unknown":
     case "unverified":
       return { code: "github_unavailable" };

@@ -204,7 +204,12 @@ describe("who does not", () => {
         return allow("team", core.id, "acme/core");
       },
       403,
-      ["sso_required", "acme/core", `${github.url}/orgs/acme/sso?authorization_request=`, "Sign in again"],
+      [
+        "sso_required",
+        "who belongs to acme only",
+        `${github.url}/orgs/acme/sso?authorization_request=`,
+        "Sign in again",
+      ],
     ],
     [
       "somebody of whom GitHub tells nothing without the App",
@@ -234,6 +239,18 @@ describe("who does not", () => {
     await allow("user", ann.id, "ann");
     expect((await signIn()).status).toBe(200);
     expect((await browser.open(routes.gitHubCallback)).headers.get("location")).toBe(routes.signIn);
+  });
+
+  it.each(["app_not_installed", "sso_required"])("learns of %s no team of an organisation", async (code) => {
+    github.join("acme", "ann");
+    if (code === "sso_required") github.requireSso("acme", true);
+    else github.uninstall("acme");
+    await allow("team", core.id, "acme/core");
+    await allow("team", 4711, "acme/plans");
+    const text = await (await signIn()).text();
+    expect(text).toContain(code);
+    expect(text).toMatch(/who belongs to acme[ .]/);
+    expect(text).not.toMatch(/core|plans/);
   });
 
   it("is told for ten minutes, in that browser, and by nobody's cookie but the hub's", async () => {
