@@ -10,6 +10,8 @@ export const MAX_INSTANCES = 2000;
 const WORTH_TELLING_MS = 10_000;
 /** Milliseconds from the check of a connector's token to its registration, at most. */
 const REGISTERS_WITHIN_MS = 60_000;
+/** As long as D1 knows a revoked token, in milliseconds; by then nothing is connected with it. */
+const REVOKED_KEPT_MS = 90 * 24 * 60 * 60_000;
 
 type Row = Record<string, SqlStorageValue>;
 
@@ -133,6 +135,7 @@ export class Registry {
   }
 
   markTokenRevoked(tokenId: string, at: number): void {
+    this.#sql.exec("DELETE FROM revoked_tokens WHERE revoked_at < ?", at - REVOKED_KEPT_MS);
     this.#sql.exec("INSERT OR IGNORE INTO revoked_tokens (token_id, revoked_at) VALUES (?, ?)", tokenId, at);
   }
 

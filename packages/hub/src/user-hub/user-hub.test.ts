@@ -159,6 +159,27 @@ test("revoking a token closes what is connected with it, and what connects with 
   expect(calls).toContain("disconnect late-abcdefghij revoking leaked");
 });
 
+test("a revoked token is forgotten once nothing knows it any more", async () => {
+  const { hub } = await newPerson("revokes-often");
+  const DAY_MS = 24 * 60 * 60_000;
+  const kept = () =>
+    runInDurableObject(hub, (_hub, { storage }) =>
+      [...storage.sql.exec("SELECT token_id FROM revoked_tokens ORDER BY token_id")].map(
+        ({ token_id: id }) => id,
+      ),
+    );
+  const now = Date.now();
+  const clock = vi.spyOn(Date, "now").mockReturnValue(now);
+  await hub.tokenRevoked("first");
+  clock.mockReturnValue(now + 90 * DAY_MS);
+  await hub.tokenRevoked("second");
+  expect(await kept()).toEqual(["first", "second"]);
+  clock.mockReturnValue(now + 90 * DAY_MS + 1);
+  await hub.tokenRevoked("third");
+  expect(await kept()).toEqual(["second", "third"]);
+  clock.mockRestore();
+});
+
 test("a Tunnel that could not be told that a token was revoked is told when its instance is next heard of", async () => {
   const error = vi.spyOn(console, "error").mockReturnValue();
   const hub = env.USER_HUB.getByName("not-told");
