@@ -35,6 +35,14 @@ describe("pages", () => {
     }
   });
 
+  test.each(["multipart/form-data", "multipart/form-data; boundary=x"])(
+    "a body that is no form, whatever it says (%s), is the browser's mistake",
+    async (type) => {
+      const request = { method: "POST", person: ann, headers: { "content-type": type }, body: "x" };
+      expect((await ask(routes.newToken, request)).status).toBe(400);
+    },
+  );
+
   test("a body that is too large is refused", async () => {
     const body = JSON.stringify({ name: "x".repeat(100_000) });
     expect((await ask(routes.apiTokens, { method: "POST", person: ann, body })).status).toBe(413);

@@ -11,6 +11,7 @@ import { Why, WhyForm } from "../ui/access-why.tsx";
 import { Layout } from "../ui/layout.tsx";
 import { accessOf, addEntity, removalOf, removeEntity, type Actor } from "./access-actions.ts";
 import { whyAccess } from "./access-why.ts";
+import { readForm } from "./form.ts";
 
 /** Who may use the hub, for its administrators. */
 export const accessPages = new Hono<HubContext>();
@@ -18,7 +19,7 @@ export const accessPages = new Hono<HubContext>();
 accessPages.get(routes.access, async (c) => c.html(await accessPage(c)));
 
 accessPages.post(routes.addAccess, async (c) => {
-  const body = await c.req.parseBody();
+  const body = await readForm(c);
   try {
     const { kind, id } = await addEntity(c.env, actorOf(c), body);
     return c.redirect(`${routes.access}#${kind}-${id}`, 303);
@@ -32,7 +33,7 @@ accessPages.post(routes.addAccess, async (c) => {
 
 /** Asks first, on a page that says whom it hits; with `confirmed` it removes. */
 accessPages.post(routes.removeAccess, async (c) => {
-  const body = await c.req.parseBody();
+  const body = await readForm(c);
   if (body["confirmed"] !== "yes") return c.html(await removalPage(c, body));
   await removeEntity(c.env, actorOf(c), body);
   return c.redirect(routes.access, 303);

@@ -18,6 +18,7 @@ import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { routes } from "../routes.ts";
 import { AdministratorStep, AppForm, CodeForm, ConfirmForm, type SetupProblem } from "../ui/setup.tsx";
+import { readForm } from "./form.ts";
 import { atGitHub } from "./refusal-page.ts";
 
 /** From the printed link to a GitHub App and the first administrator; nothing here exists once there are both. */
@@ -62,7 +63,7 @@ setupPages.post(routes.setup, async (c) => {
   await openStage(c);
   const edge = await checkEdge(c.env.EDGE_SIGN_IN, c.req.raw);
   if (!edge.allowed) throw tooMany(edge.retryAfterSeconds);
-  const form = v.safeParse(Code, await c.req.parseBody());
+  const form = v.safeParse(Code, await readForm(c));
   const cookie = form.success ? await redeemSetupCode(c.env, form.output.code) : null;
   if (cookie === null) {
     const counted = await countExact(c.env, "failed-code", c.req.raw);

@@ -7,6 +7,7 @@ import { Layout } from "../ui/layout.tsx";
 import { TokenCommand } from "../ui/token-command.tsx";
 import { TokenForm } from "../ui/token-form.tsx";
 import { TokenList } from "../ui/token-list.tsx";
+import { readForm } from "./form.ts";
 import { endToken, makeToken, rotateToken, tokensOf, type Actor, type NewToken } from "./token-actions.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -16,7 +17,7 @@ export const tokenPages = new Hono<HubContext>();
 tokenPages.get(routes.tokens, (c) => showTokens(c));
 
 tokenPages.post(routes.newToken, async (c) => {
-  const made = await makeToken(actorOf(c), bodyOf(await c.req.parseBody()));
+  const made = await makeToken(actorOf(c), bodyOf(await readForm(c)));
   return showNew(c, made);
 });
 
