@@ -26,6 +26,13 @@ export async function loadPolicy(env: Pick<Env, "DB"> & PolicySettings & Admissi
   return { entities: [...entities, ...added], problems };
 }
 
+/** Whom the policy lets in now: nobody where this hub does not sign in with GitHub, or not any more. */
+export async function loadPolicyInForce(
+  env: Parameters<typeof loadPolicy>[0] & Pick<Env, "GITHUB_SIGN_IN">,
+): Promise<AllowedEntity[]> {
+  return env.GITHUB_SIGN_IN === "enabled" ? (await loadPolicy(env)).entities : [];
+}
+
 function logOnce(problem: string): void {
   if (logged.has(problem)) return;
   logged.add(problem);

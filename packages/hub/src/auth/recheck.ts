@@ -1,7 +1,7 @@
 /** Asks after everybody whom something concerns: after a change of the policy, and what GitHub's webhooks tell of many. */
 import { listAdmitted, type AdmissionRecord } from "../db/admissions.ts";
 import type { Env } from "../env.ts";
-import { loadPolicy } from "./policy-store.ts";
+import { loadPolicyInForce } from "./policy-store.ts";
 import { decide } from "./policy.ts";
 
 type UserHubStub = ReturnType<Env["USER_HUB"]["getByName"]>;
@@ -13,7 +13,7 @@ const AT_ONCE = 20;
 
 /** Takes a changed policy into account: who is not let in by it any more loses everything that is open, at once. */
 export async function recheckEveryone(env: Env): Promise<void> {
-  const { entities } = await loadPolicy(env);
+  const entities = await loadPolicyInForce(env);
   const isConcerned = ({ memberships, role }: AdmittedPerson) => {
     const decision = decide(memberships, entities);
     return !decision.allowed || decision.role !== role;

@@ -12,8 +12,8 @@ let noted: string | undefined;
  * outlives its age.
  */
 export async function noticeSettings(env: Env): Promise<void> {
-  const { ADMINS, ALLOWED_ORGS, ALLOWED_TEAMS, ALLOWED_USERS } = env;
-  const settings = JSON.stringify([ADMINS, ALLOWED_ORGS, ALLOWED_TEAMS, ALLOWED_USERS]);
+  const { ADMINS, ALLOWED_ORGS, ALLOWED_TEAMS, ALLOWED_USERS, GITHUB_SIGN_IN } = env;
+  const settings = JSON.stringify([ADMINS, ALLOWED_ORGS, ALLOWED_TEAMS, ALLOWED_USERS, GITHUB_SIGN_IN]);
   if (noted === settings) return;
   noted = settings;
   try {

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { MARKUP } from "../../test/corpora/markup.ts";
 import { ask, cookiePair, HUB, signedIn, type Person } from "../../test/hub.ts";
 import type { AllowedEntity, Memberships, MembershipState, Role } from "../auth/policy.ts";
@@ -249,6 +249,8 @@ describe("removing", () => {
   });
 
   it("takes the role of an administrator who is only a member now, at once", async () => {
+    Object.assign(env, { GITHUB_SIGN_IN: "enabled" });
+    onTestFinished(() => void Object.assign(env, { GITHUB_SIGN_IN: "" }));
     await let_(ACME);
     await let_(CORE);
     await known(6, "bob", [

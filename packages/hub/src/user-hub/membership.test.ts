@@ -896,6 +896,26 @@ describe("a change of the policy", () => {
     await use({ ADMINS: "", ALLOWED_USERS: "" });
   });
 
+  it("is one that signing in with GitHub is switched off, which lets nobody in", async () => {
+    await noticeSettings(env);
+    const ann = await member();
+    const browser = await browserOf(ann);
+    const use = async (GITHUB_SIGN_IN: string) => {
+      Object.assign(env, { GITHUB_SIGN_IN });
+      set({ GITHUB_SIGN_IN });
+      await noticeSettings(env);
+    };
+    try {
+      await use("");
+      expect(await currentSession(browser, env)).toBeNull();
+      expect(await ann.hub.admission()).toEqual(out("empty_policy"));
+      expect(asked()).toEqual([]);
+    } finally {
+      await use("enabled");
+    }
+    expect(await ann.hub.admission()).toEqual(IN);
+  });
+
   it("reaches more people than are read at once", async () => {
     const ids = Array.from({ length: 405 }, (_, index) => `github:${500_000 + index}`);
     const memberships = JSON.stringify({ userId: 1, login: "x", of: [], checkedAt: START });

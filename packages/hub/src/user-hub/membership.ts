@@ -16,7 +16,7 @@ import { askAboutPerson } from "../auth/ask-github.ts";
 import { lookUpEntity } from "../auth/github-lookup.ts";
 import { isLocalHub, LOCAL_USER } from "../auth/local.ts";
 import { isKnownOf, withoutLosses } from "../auth/membership-loss.ts";
-import { loadPolicy } from "../auth/policy-store.ts";
+import { loadPolicyInForce } from "../auth/policy-store.ts";
 import { decide, type EntityKind, type Memberships } from "../auth/policy.ts";
 import type { Admission, GitHubGrant, GitHubLookup, MembershipLoss } from "../contracts.ts";
 import { findAdmission, saveAdmission, type AdmissionRecord } from "../db/admissions.ts";
@@ -134,8 +134,7 @@ export class Membership {
   /** True where GitHub need not be asked in order to refuse. */
   async #isOut(known: Known | null): Promise<boolean> {
     if (known === null) return true;
-    const { entities } = await loadPolicy(this.#env);
-    const decision = decide(known.memberships, entities);
+    const decision = decide(known.memberships, await loadPolicyInForce(this.#env));
     return !decision.allowed && decision.refusal !== "unknown";
   }
 
@@ -221,7 +220,7 @@ export class Membership {
 
   async #askGitHub(): Promise<void> {
     const askedAt = Date.now();
-    const { entities: policy } = await loadPolicy(this.#env);
+    const policy = await loadPolicyInForce(this.#env);
     const gitHubId = Number(this.#owner().replace(/^github:/, ""));
     const asked = await this.#gitHub.use((api) => askAboutPerson(api, { gitHubId, policy }, askedAt));
     if (asked !== null && "ok" in asked) return this.#learn(asked.ok, askedAt);
@@ -231,9 +230,9 @@ export class Membership {
   }
 
   async #read(): Promise<[AdmissionRecord | null, Circumstances]> {
-    const [known, { entities: policy }] = await Promise.all([
+    const [known, policy] = await Promise.all([
       findAdmission(this.#env.DB, this.#owner()),
-      loadPolicy(this.#env),
+      loadPolicyInForce(this.#env),
     ]);
     const { hasGrant: canAsk } = this.#state;
     const askAfter = isFromFuture(this.#state.askAfter, Date.now() + MAX_PAUSE_MS) ? 0 : this.#state.askAfter;
