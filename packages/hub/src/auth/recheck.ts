@@ -1,6 +1,7 @@
 /** Asks after everybody whom something concerns: after a change of the policy, and what GitHub's webhooks tell of many. */
-import { listAdmitted, type AdmissionRecord } from "../db/admissions.ts";
+import { ageAdmissions, listAdmitted, type AdmissionRecord } from "../db/admissions.ts";
 import type { Env } from "../env.ts";
+import { membershipMaxAgeMs } from "./admission.ts";
 import { loadPolicyInForce } from "./policy-store.ts";
 import { decide } from "./policy.ts";
 
@@ -22,8 +23,8 @@ export async function recheckEveryone(env: Env): Promise<void> {
 }
 
 /**
- * Does something with the UserHub of each admitted person whom it concerns. One that fails keeps no other from its turn;
- * throws at the end if any has.
+ * Does something with the UserHub of each admitted person whom it concerns. One that fails keeps no other from its turn, and
+ * its person is asked after when they come next; throws at the end if any has.
  */
 export async function forAdmitted(
   env: Env,
@@ -42,9 +43,16 @@ export async function forAdmitted(
       const outcomes = await Promise.allSettled(
         some.map(({ userId }) => act(env.USER_HUB.getByName(userId))),
       );
+      const missed = some.filter((_, index) => outcomes[index]?.status === "rejected");
       for (const outcome of outcomes) if (outcome.status === "rejected") failures.push(outcome.reason);
+      if (missed.length > 0) await ageAnswers(env, missed);
     }
   } while (page.length === PAGE);
   if (failures.length > 0)
     throw new AggregateError(failures, `${failures.length} people could not be asked after.`);
+}
+
+async function ageAnswers(env: Env, people: readonly AdmittedPerson[]): Promise<void> {
+  const userIds = people.map(({ userId }) => userId);
+  await ageAdmissions(env.DB, userIds, Date.now() - membershipMaxAgeMs(env));
 }

@@ -60,6 +60,21 @@ export async function listAdmitted(
   return results.map((row) => ({ userId: row.user_id, ...toRecord(row) }));
 }
 
+/** Makes the answers about these people as old as `checkedAt` at least, so that they are asked after when they come next. */
+export async function ageAdmissions(
+  db: D1Database,
+  userIds: readonly string[],
+  checkedAt: number,
+): Promise<void> {
+  await db
+    .prepare(
+      `UPDATE admissions SET checked_at = min(checked_at, ?)
+       WHERE user_id IN (SELECT value FROM json_each(?))`,
+    )
+    .bind(checkedAt, JSON.stringify(userIds))
+    .run();
+}
+
 function toRecord(row: AdmissionRow): AdmissionRecord {
   const memberships = JSON.parse(row.memberships) as Memberships;
   return {

@@ -896,6 +896,21 @@ describe("a change of the policy", () => {
     await use({ ADMINS: "", ALLOWED_USERS: "" });
   });
 
+  it("reaches those whose UserHub could not be told when they come next", async () => {
+    const ann = await member();
+    const browser = await browserOf(ann);
+    await deleteAllowedEntity(env.DB, "organization", acme.id);
+    await allow("user", 5, "somebody-else");
+    const failing = forAdmitted(
+      env,
+      () => true,
+      () => Promise.reject(new Error("overloaded")),
+    );
+    await expect(failing).rejects.toThrow("1 people could not be asked after.");
+    expect(await currentSession(browser, env)).toBeNull();
+    expect(await auditLog(ann.userId)).toMatchObject([{ action: "access_lost", reason: "not_a_member" }]);
+  });
+
   it("is one that signing in with GitHub is switched off, which lets nobody in", async () => {
     await noticeSettings(env);
     const ann = await member();
