@@ -18,8 +18,8 @@ const MINUTE_MS = 60_000;
 
 /** Counted for each place, by the object `RateLimiter` named `<kind>:<place>`. */
 export const EXACT_LIMITS = {
-  /** A sign-in at GitHub that begins. */
-  "sign-in": { max: 30, windowMs: 10 * MINUTE_MS },
+  /** A sign-in at GitHub that begins: whoever begins it, so a whole office must find room. */
+  "sign-in": { max: 120, windowMs: 10 * MINUTE_MS },
   /** An answer from GitHub that ends in no sign-in. */
   "failed-callback": { max: 10, windowMs: 10 * MINUTE_MS },
   /** A printed code, of a sign-in link or of setup, that is not good. */

@@ -459,7 +459,7 @@ describe("what begins and ends a sign-in", () => {
   });
 
   it("is limited, from one place", async () => {
-    for (let count = 0; count < 30; count++)
+    for (let count = 0; count < 120; count++)
       expect((await browser.open(routes.gitHubSignIn)).status).toBe(302);
     const refused = await browser.open(routes.gitHubSignIn);
     expect(refused.status).toBe(429);
