@@ -91,6 +91,8 @@ export async function addEntity(env: Env, actor: Actor, body: unknown): Promise<
   // Whoever is given a lower role than before may have been the last administrator.
   await requireAdministrator(env, entities, [...others, entity]);
   await saveAllowedEntity(env.DB, entity, actor.userId);
+  const former = addedOnes(entities).find((one) => one.kind === kind && one.id === entity.id);
+  if (former !== undefined) await requireStillAdministrator(env, actor, { entities, former });
   await changed(env, actor, "policy_added", entity);
   return entity;
 }
@@ -106,6 +108,7 @@ export async function removeEntity(env: Env, actor: Actor, body: unknown): Promi
   const { entity, entities } = await findRemovable(env, body);
   await requireAdministrator(env, entities, without(entities, entity));
   if (!(await deleteAllowedEntity(env.DB, entity.kind, entity.id))) throw new HubError("not_found", BACK);
+  await requireStillAdministrator(env, actor, { entities, former: entity });
   await changed(env, actor, "policy_removed", entity);
   return entity;
 }
@@ -151,6 +154,21 @@ async function requireAdministrator(
   const people = await listKnownPeople(env.DB);
   if (hasAdministrator(people, before) && !hasAdministrator(people, after))
     throw new HubError("last_administrator", BACK);
+}
+
+/** Takes a change back where another one at the same time has left nobody in charge: each saw the other's administrator. */
+async function requireStillAdministrator(
+  env: Env,
+  actor: Actor,
+  { entities, former }: { entities: readonly AllowedEntity[]; former: AllowedEntity },
+): Promise<void> {
+  const { entities: now } = await loadPolicy(env);
+  try {
+    await requireAdministrator(env, entities, now);
+  } catch (error) {
+    await saveAllowedEntity(env.DB, former, actor.userId);
+    throw error;
+  }
 }
 
 /** Writes a change down and closes what people have open whom it concerns. */

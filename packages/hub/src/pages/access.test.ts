@@ -314,6 +314,19 @@ describe("the last administrator", () => {
     expect(await auditNow()).toEqual([]);
   });
 
+  it.each([
+    ["removed", (id: number) => removeEntity(settings(), actor, { kind: "user", id: String(id) })],
+    [
+      "made a member",
+      (id: number) => addEntity(settings(), actor, { kind: "user", name: `p:${id}`, role: "member" }),
+    ],
+  ])("is not %s by two who do so to each other at once", async (_, act) => {
+    await known(2, "ben");
+    await let_({ kind: "user", id: 2, name: "ben", role: "admin" });
+    await Promise.allSettled([act(1), act(2)]);
+    expect((await entitiesNow()).filter((entity) => entity.endsWith(" admin"))).not.toEqual([]);
+  });
+
   it("is removed once another administrator has signed in", async () => {
     await let_(CORE);
     expect(await refusal(removeEntity(settings(), actor, remove))).toBe("last_administrator");
