@@ -459,9 +459,10 @@ describe("what begins and ends a sign-in", () => {
   });
 
   it("is limited, from one place", async () => {
-    for (let count = 0; count < 120; count++)
-      expect((await browser.open(routes.gitHubSignIn)).status).toBe(302);
-    const refused = await browser.open(routes.gitHubSignIn);
+    // The edge would be first, but knows no place of its own on one's own machine.
+    const begin = () => browser.open(routes.gitHubSignIn, { "cf-connecting-ip": "" });
+    for (let count = 0; count < 120; count++) expect((await begin()).status).toBe(302);
+    const refused = await begin();
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(500);
 
