@@ -38,6 +38,7 @@ const PROJECT = "a-project-of-ann";
 const TOKEN_NAME = "a-token-of-ann";
 
 beforeAll(async () => {
+  Object.assign(env, { GITHUB_SIGN_IN: "enabled" });
   for (const id of ["ann", "eve", "demoted"]) await addPerson(id);
   await addPerson("root", "admin");
   const metadata = { hostname: "host", project: `/home/ann/${PROJECT}`, platform: "linux" };
