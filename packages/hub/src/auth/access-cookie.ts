@@ -25,30 +25,37 @@ export interface Session {
   login: string;
   name: string;
   role: Role;
+  /** Until when this may be believed without asking anybody: `ACCESS_MS` at most, milliseconds since the epoch. */
+  until: number;
 }
 
-/** The `Set-Cookie` that says so. */
-export async function accessCookie(env: Env, session: Session, now: number): Promise<string> {
+/** The `Set-Cookie` that says so, dated so that it is believed for as long as the session may be. */
+export async function accessCookie(env: Env, session: Session): Promise<string> {
   const { id, userId, login, name, role } = session;
-  const value = [id, userId, login, name.slice(0, MAX_NAME_LENGTH), role, now];
+  const value = [id, userId, login, name.slice(0, MAX_NAME_LENGTH), role, cookieDate(session)];
   return serializeCookie(ACCESS_COOKIE, await signValue(env, "access-cookie", value), ACCESS_MS / 1000);
+}
+
+/** The date of a cookie that is believed for as long as this session may be. */
+export function cookieDate({ until }: Pick<Session, "until">): number {
+  return until - ACCESS_MS;
 }
 
 /** What a request's access cookie says; null where there is none, or it is forged or no longer fresh. */
 export async function readAccessCookie(request: Request, env: Env, now: number): Promise<Session | null> {
   const text = readCookie(request, ACCESS_COOKIE);
   if (text === undefined || text.length > MAX_COOKIE_LENGTH) return null;
-  const content = parseContent(await readSignedValue(env, "access-cookie", text));
-  if (content === null || content.issuedAt > now + CLOCK_SKEW_MS) return null;
-  return now < content.issuedAt + ACCESS_MS ? content.session : null;
+  const session = parseContent(await readSignedValue(env, "access-cookie", text));
+  if (session === null || cookieDate(session) > now + CLOCK_SKEW_MS) return null;
+  return now < session.until ? session : null;
 }
 
 /** It was signed by us, so its shape is known; null only if an older version of the hub signed another. */
-function parseContent(value: unknown): { session: Session; issuedAt: number } | null {
+function parseContent(value: unknown): Session | null {
   if (!Array.isArray(value)) return null;
-  const [id, userId, login, name, role, issuedAt] = value as unknown[];
+  const [id, userId, login, name, role, date] = value as unknown[];
   if (typeof id !== "string" || typeof userId !== "string") return null;
-  if (typeof login !== "string" || typeof name !== "string" || typeof issuedAt !== "number") return null;
+  if (typeof login !== "string" || typeof name !== "string" || typeof date !== "number") return null;
   if (role !== "member" && role !== "admin") return null;
-  return { session: { id, userId, login, name, role }, issuedAt };
+  return { id, userId, login, name, role, until: date + ACCESS_MS };
 }

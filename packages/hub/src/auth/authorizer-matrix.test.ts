@@ -157,8 +157,9 @@ async function browser(userId: string): Promise<Browser> {
 /** A browser of ann's with its access cookie issued at another time. */
 async function browserWithAccess(issuedAt: number): Promise<Browser> {
   const { sessionId, headers } = await browser("ann");
-  const session = { id: sessionId, userId: "ann", login: "ann", name: "ann", role: "member" } as const;
-  const access = cookiePair(await accessCookie(env, session, issuedAt));
+  const until = issuedAt + ACCESS_MS;
+  const session = { id: sessionId, userId: "ann", login: "ann", name: "ann", role: "member", until } as const;
+  const access = cookiePair(await accessCookie(env, session));
   return { sessionId, headers: { cookie: `${headers.cookie.split("; ")[0]}; ${access}` } };
 }
 
@@ -196,8 +197,16 @@ const NOBODIES: Record<string, () => Promise<Record<string, string>>> = {
   "somebody with a cookie signed elsewhere": async () => {
     const elsewhere = { ...env, HUB_SECRET: "a-secret-of-another-hub-with-more-than-43-characters" };
     const { sessionId } = await browser("root");
-    const session = { id: sessionId, userId: "root", login: "root", name: "root", role: "admin" } as const;
-    return { cookie: cookiePair(await accessCookie(elsewhere, session, Date.now())) };
+    const until = Date.now() + ACCESS_MS;
+    const root = {
+      id: sessionId,
+      userId: "root",
+      login: "root",
+      name: "root",
+      role: "admin",
+      until,
+    } as const;
+    return { cookie: cookiePair(await accessCookie(elsewhere, root)) };
   },
   "somebody who knows the id of a sign-in": async () => {
     const { sessionId } = await browser("root");

@@ -48,8 +48,8 @@ class Browser {
   /** Five minutes pass: its access cookie is no longer fresh. */
   async age(): Promise<this> {
     const { sessionId: id, userId } = this;
-    const session: Session = { id, userId, login: userId, name: userId, role: "member" };
-    this.take([await accessCookie(env, session, Date.now() - ACCESS_MS)]);
+    const session: Session = { id, userId, login: userId, name: userId, role: "member", until: Date.now() };
+    this.take([await accessCookie(env, session)]);
     return this;
   }
 

@@ -16,7 +16,7 @@ import { countExact } from "./rate-limits.ts";
 import { placeOf } from "./request-place.ts";
 import { isUpgrade } from "./request-source.ts";
 import { RULES, type Rule, type Who } from "./rules.ts";
-import { admittedRole, proveSession, type Session } from "./session.ts";
+import { findAdmitted, proveSession, type Session } from "./session.ts";
 import { recordTokenUse, verifyInstanceToken } from "./token.ts";
 
 const CHECKED_BY_HANDLER: ReadonlySet<Who> = new Set(["anyone", "same-browser", "setup-code", "github"]);
@@ -96,11 +96,11 @@ async function administrator({ env, req }: Context<HubContext>, text: string): P
   const { tokenId, userId, login, scopes, admission } = found.ok;
   if (!scopes.includes("admin"))
     throw new HubError("admin_required", { message: "This token may not do that." });
-  const role = await admittedRole(env, userId, admission, now);
-  if (role !== "admin")
+  const admitted = await findAdmitted(env, userId, admission, now);
+  if (admitted?.role !== "admin")
     throw new HubError("admin_required", { message: "Who made this token is no administrator any more." });
   await recordTokenUse(env.DB, found.ok, { clientId: null, from: placeOf(req.raw) }, now);
-  return { id: `token:${tokenId}`, userId, login, name: login, role };
+  return { id: `token:${tokenId}`, userId, login, name: login, ...admitted };
 }
 
 async function badToken(env: Env, request: Request): Promise<HubError> {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { createSession, deleteSessions } from "../db/sessions.ts";
 import { upsertUser } from "../db/users.ts";
 import { admit } from "../../test/hub.ts";
-import { checkOpenSession, firstCheckAt, SessionWatch, type OpenSession } from "./open-sessions.ts";
+import { checkOpenSession, SessionWatch, type OpenSession } from "./open-sessions.ts";
 import { LOCAL_USER } from "./local.ts";
 import { ABSOLUTE_MS, IDLE_MS } from "./session.ts";
 
@@ -114,11 +114,6 @@ describe("asking after one", () => {
     await admit(userId, "member", NOW + IDLE_MS);
     expect(await check(NOW + IDLE_MS, { usedAt: NOW + IDLE_MS })).toBeNull();
   });
-});
-
-test("what was just opened is asked after when its cookie is no longer fresh, or sooner where answers count for less", () => {
-  expect(firstCheckAt(env, NOW)).toBe(NOW + 5 * MINUTE_MS);
-  expect(firstCheckAt({ ...env, MEMBERSHIP_MAX_AGE_SECONDS: "30" }, NOW)).toBe(NOW + 30_000);
 });
 
 describe("watching those that have something open", () => {

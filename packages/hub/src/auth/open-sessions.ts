@@ -25,11 +25,6 @@ export interface OpenSession {
   usedAt: number;
 }
 
-/** When something opened by a sign-in that was known to be good at `verifiedAt` must be asked after for the first time. */
-export function firstCheckAt(env: Env, verifiedAt: number): number {
-  return verifiedAt + Math.min(ACCESS_MS, membershipMaxAgeMs(env));
-}
-
 /**
  * Asks D1 after a sign-in and, where that is due, `isAdmitted` after its person. When to ask again, or null where it has ended.
  */

@@ -21,6 +21,7 @@ import {
 } from "./session.ts";
 
 const NOW = Date.now();
+const HOUR_MS = 3_600_000;
 const SECOND_MS = 1000;
 /** For tests that pass months: GitHub is never asked about this one. */
 const ALWAYS_ADMITTED = LOCAL_USER.id;
@@ -359,6 +360,18 @@ describe("what is no cookie of ours", () => {
     browser.cookies.set(SESSION_COOKIE, value);
     browser.cookies.set(ACCESS_COOKIE, value);
     expect(await browser.visit(NOW, "cookie")).toBeNull();
+  });
+
+  test("an access cookie is believed no longer than GitHub's answer about the person counts", async () => {
+    const aboutToBeAsked = NOW - HOUR_MS + 60 * SECOND_MS;
+    await admit("ann", "member", aboutToBeAsked);
+    const browser = await signedInBrowser();
+    expect(await browser.visit(NOW + 59 * SECOND_MS, "cookie")).toMatchObject({
+      until: NOW + 60 * SECOND_MS,
+    });
+    browser.cookies.delete(SESSION_COOKIE);
+    expect(await browser.visit(NOW + 60 * SECOND_MS, "cookie")).toBeNull();
+    await admit("ann", "member", NOW);
   });
 
   test("an access cookie is believed for five minutes, and not from the future", async () => {

@@ -20,15 +20,22 @@ import { findPerson, type AdmissionColumns } from "../db/users.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 import { equalInConstantTime, randomSecret, sha256 } from "../secrets.ts";
-import { ACCESS_COOKIE, ACCESS_MS, accessCookie, readAccessCookie, type Session } from "./access-cookie.ts";
-import { isAdmissionCurrent, type KnownAdmission } from "./admission.ts";
+import {
+  ACCESS_COOKIE,
+  ACCESS_MS,
+  accessCookie,
+  cookieDate,
+  readAccessCookie,
+  type Session,
+} from "./access-cookie.ts";
+import { ASK_EVERY_MS, isAdmissionCurrent, membershipMaxAgeMs, type KnownAdmission } from "./admission.ts";
 import { HUB_COOKIE_PREFIX, readCookie, serializeCookie } from "./cookies.ts";
 import { isLocalHub, LOCAL_USER } from "./local.ts";
 import type { Role } from "./policy.ts";
 import { placeOf } from "./request-place.ts";
 import { isUpgrade } from "./request-source.ts";
 
-export { ACCESS_MS, HUB_COOKIE_PREFIX, type Session };
+export { ACCESS_MS, cookieDate, HUB_COOKIE_PREFIX, type Session };
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 export const IDLE_MS = 14 * DAY_MS;
@@ -104,8 +111,8 @@ export async function signIn(
   now: number = Date.now(),
 ): Promise<string[]> {
   const person = await findPerson(env.DB, userId);
-  const role = person === null ? null : await admittedRole(env, userId, knownAdmission(person), now);
-  if (person === null || role === null) throw new HubError("not_admitted");
+  const admitted = person === null ? null : await findAdmitted(env, userId, knownAdmission(person), now);
+  if (person === null || admitted === null) throw new HubError("not_admitted");
   const former = await findPresented(request, env, now);
   if (former !== null) await endSessions(env, former.row.user_id, [former.row.id]);
   await deleteExpiredSessions(env.DB, now, now - IDLE_MS);
@@ -113,8 +120,8 @@ export async function signIn(
   const expiresAt = now + ABSOLUTE_MS;
   const userAgent = request.headers.get("user-agent") ?? "";
   await createSession(env.DB, { id, secret, userId, userAgent, ...placeOf(request), now, expiresAt });
-  const session = { id, userId, login: person.login, name: person.name, role };
-  return [sessionCookie({ id, secret, expiresAt }, now), await accessCookie(env, session, now)];
+  const session = { id, userId, login: person.login, name: person.name, ...admitted };
+  return [sessionCookie({ id, secret, expiresAt }, now), await accessCookie(env, session)];
 }
 
 /** Ends a sign-in and returns the `Set-Cookie` values that remove it from the browser. */
@@ -138,20 +145,31 @@ export async function endAllSessions(env: Env, userId: string): Promise<string[]
   return closed(env, userId, await deleteAllSessions(env.DB, userId));
 }
 
+/** As what a person is admitted, and until when that may be believed without asking anybody, at most `ACCESS_MS`. */
+export interface Admitted {
+  role: Role;
+  until: number;
+}
+
 /**
- * A person's role while they are admitted, else null; asks GitHub again, by their UserHub, where what is known is too old.
+ * As what a person is admitted now, or null; asks GitHub again, by their UserHub, where what is known is too old.
  * `known`: what D1 remembers, null where GitHub was never asked.
  */
-export async function admittedRole(
+export async function findAdmitted(
   env: Env,
   userId: string,
   known: (KnownAdmission & { role: Role }) | null,
   now: number,
-): Promise<Role | null> {
-  if (userId === LOCAL_USER.id) return isLocalHub(env) ? "admin" : null;
-  if (known !== null && isAdmissionCurrent(known, env, now)) return known.role;
+): Promise<Admitted | null> {
+  const latest = now + ACCESS_MS;
+  if (userId === LOCAL_USER.id) return isLocalHub(env) ? { role: "admin", until: latest } : null;
+  const maxAgeMs = membershipMaxAgeMs(env);
+  if (known !== null && isAdmissionCurrent(known, env, now))
+    return { role: known.role, until: Math.min(latest, known.checkedAt + maxAgeMs) };
   const admission = await env.USER_HUB.getByName(userId).admission();
-  return admission.admitted ? admission.role : null;
+  // How old GitHub's answer is now, D1 tells the next time.
+  const until = now + Math.min(ASK_EVERY_MS, maxAgeMs);
+  return admission.admitted ? { role: admission.role, until } : null;
 }
 
 function knownAdmission(row: AdmissionColumns): (KnownAdmission & { role: Role }) | null {
@@ -211,7 +229,7 @@ async function refresh(
   { row, hash, session }: Presented & { session: Session },
   now: number,
 ): Promise<string[]> {
-  const access = await accessCookie(env, session, now);
+  const access = await accessCookie(env, session);
   if (hash !== row.secret_hash && now < row.rotated_at + OVERLAP_MS) return [access];
   const secret = randomSecret();
   const rotation = { id: row.id, from: row.secret_hash, previous: hash, to: await sha256(secret), now };
@@ -236,7 +254,7 @@ function isExpired(row: SessionRow, now: number): boolean {
 }
 
 async function toSession(env: Env, row: SessionRow, now: number): Promise<Session | null> {
-  const role = await admittedRole(env, row.user_id, knownAdmission(row), now);
-  if (role === null) return null;
-  return { id: row.id, userId: row.user_id, login: row.login, name: row.name, role };
+  const admitted = await findAdmitted(env, row.user_id, knownAdmission(row), now);
+  if (admitted === null) return null;
+  return { id: row.id, userId: row.user_id, login: row.login, name: row.name, ...admitted };
 }

@@ -44,7 +44,7 @@ async function issue(sessionId = viewer.sessionId): Promise<string> {
 
 test("a code is traded once, by the browser that asked, at the instance it is for", async () => {
   const code = await issue();
-  expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toEqual(viewer);
+  expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toEqual({ ...viewer, issuedAt: NOW });
   expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toBeNull();
 });
 
@@ -62,7 +62,7 @@ test("of two who present a code at once only one gets in", async () => {
   const code = await issue();
   const attempts = Array.from({ length: 5 }, () => redeemViewerCode(env, { code, label, nonce }, NOW));
   const viewers = (await Promise.all(attempts)).filter((result) => result !== null);
-  expect(viewers).toEqual([viewer]);
+  expect(viewers).toEqual([{ ...viewer, issuedAt: NOW }]);
 });
 
 test("a code of a sign-in that has ended is worth nothing", async () => {
@@ -70,6 +70,15 @@ test("a code of a sign-in that has ended is worth nothing", async () => {
   const code = await issue("session-2");
   await deleteSessions(env.DB, viewer.userId, ["session-2"]);
   expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toBeNull();
+});
+
+test("a viewer is believed no longer than GitHub's answer about them counts", async () => {
+  await admit(viewer.userId, "member", NOW - 59 * MINUTE_MS);
+  const found = await redeemViewerCode(env, { code: await issue(), label, nonce }, NOW);
+  const cookie = await signViewerCookie(env, { ...viewer, label, issuedAt: found?.issuedAt ?? 0 });
+  expect(await readViewerCookie(env, label, cookie, NOW + MINUTE_MS - 1)).toMatchObject({ fresh: true });
+  expect(await readViewerCookie(env, label, cookie, NOW + MINUTE_MS)).toMatchObject({ fresh: false });
+  await admit(viewer.userId, "member", NOW);
 });
 
 test("neither codes nor nonces are stored", async () => {

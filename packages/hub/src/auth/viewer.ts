@@ -8,7 +8,7 @@ import type { Env } from "../env.ts";
 import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
 import { equalInConstantTime, sha256 } from "../secrets.ts";
 import { readSignedValue, signValue } from "./keys.ts";
-import { ACCESS_MS, findLiveSession, HUB_COOKIE_PREFIX } from "./session.ts";
+import { ACCESS_MS, cookieDate, findLiveSession, HUB_COOKIE_PREFIX } from "./session.ts";
 
 export const VIEWER_COOKIE = `${HUB_COOKIE_PREFIX}viewer`;
 export const NONCE_COOKIE = `${HUB_COOKIE_PREFIX}nonce`;
@@ -51,18 +51,20 @@ export function issueViewerCode(
   );
 }
 
-/** Trades a code for a viewer; null where it is used, expired, of another instance or of another browser. */
+/** Trades a code for a viewer and the date of their cookie; null where it is used, expired, of another instance or of another browser. */
 export async function redeemViewerCode(
   env: Env,
   attempt: { code: string; label: string; nonce: string },
   now: number = Date.now(),
-): Promise<Viewer | null> {
+): Promise<(Viewer & { issuedAt: number }) | null> {
   const grant = await consumeOneTimeCode(env.DB, { text: attempt.code, purpose: "viewer" }, now);
   if (grant === null || grant.session_id === null || grant.binding_hash === null) return null;
   if (grant.user_id === null || grant.subject !== attempt.label) return null;
   if (!equalInConstantTime(grant.binding_hash, await bindingHash(attempt.nonce))) return null;
   const session = await findLiveSession(env, { sessionId: grant.session_id, userId: grant.user_id }, now);
-  return session === null ? null : { userId: session.userId, login: session.login, sessionId: session.id };
+  if (session === null) return null;
+  const { id: sessionId, userId, login } = session;
+  return { userId, login, sessionId, issuedAt: cookieDate(session) };
 }
 
 /** The value of a viewer cookie: `<payload>.<HMAC-SHA-256>`, both base64url, good for this label only. */
@@ -74,7 +76,7 @@ export async function signViewerCookie(
   return signValue(env, "viewer-cookie", [userId, login, sessionId, label, issuedAt]);
 }
 
-/** What a viewer cookie says: at `issuedAt`, milliseconds since the epoch, the sign-in was known to be good. */
+/** What a viewer cookie says: it may be believed for `ACCESS_MS` from `issuedAt` on, milliseconds since the epoch. */
 export interface ViewerProof {
   viewer: Viewer;
   issuedAt: number;

@@ -4,7 +4,7 @@ import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { byOrder, countInstances, type Instance } from "../instance.ts";
-import { PAGE_SESSION_HEADER } from "../page-socket.ts";
+import { pageOpenerHeaders } from "../page-socket.ts";
 import { routes } from "../routes.ts";
 import { BOARD_ID, CountBadges, Lanes } from "../ui/board.tsx";
 import { Command, CommandOutline, connectCommand } from "../ui/command.tsx";
@@ -31,7 +31,7 @@ dashboardPages.get(routes.dashboard, async (c) => {
 dashboardPages.get(routes.dashboardSocket, async (c) => {
   const session = c.get("session");
   const request = new Request(c.req.url, {
-    headers: { upgrade: c.req.header("upgrade") ?? "", [PAGE_SESSION_HEADER]: session.id },
+    headers: { upgrade: c.req.header("upgrade") ?? "", ...pageOpenerHeaders(session) },
   });
   const answer = await c.env.USER_HUB.getByName(session.userId).fetch(request);
   if (answer.status === 101) return answer;

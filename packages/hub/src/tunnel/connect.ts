@@ -6,7 +6,7 @@ import { ClientIdSchema, SUBPROTOCOL } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
 import { checkEdge, countExact } from "../auth/rate-limits.ts";
 import { placeOf } from "../auth/request-place.ts";
-import { admittedRole } from "../auth/session.ts";
+import { findAdmitted } from "../auth/session.ts";
 import { recordTokenUse, verifyInstanceToken, type TokenHolder, type TokenRefusal } from "../auth/token.ts";
 import type { Env } from "../env.ts";
 import { instanceLabel } from "../origins.ts";
@@ -65,7 +65,7 @@ async function authenticate(request: Request, env: Env): Promise<TokenHolder | R
   if (!holder.scopes.includes("connect")) {
     return refuseDial(401, "unauthorized", "The token is not for instances: it lacks the scope connect.");
   }
-  if ((await admittedRole(env, holder.userId, holder.admission, Date.now())) !== null) return holder;
+  if ((await findAdmitted(env, holder.userId, holder.admission, Date.now())) !== null) return holder;
   const message = "The owner of the token may not use this hub now; when they sign in there, it says why.";
   return refuseDial(403, "not_admitted", message, NOT_ADMITTED_RETRY_SECONDS);
 }

@@ -13,8 +13,7 @@ import {
   type Viewer,
   type ViewerProof,
 } from "../auth/viewer.ts";
-import { firstCheckAt } from "../auth/open-sessions.ts";
-import { findLiveSession } from "../auth/session.ts";
+import { ACCESS_MS, cookieDate, findLiveSession } from "../auth/session.ts";
 import { parseLocalPath } from "../auth/next-path.ts";
 import { readCookie, serializeCookie } from "../auth/cookies.ts";
 import type { Env } from "../env.ts";
@@ -54,19 +53,18 @@ export async function serveInstance(request: Request, env: Env, label: string): 
 
 function toTunnel({ request, env, label, origin }: Visit, found: ViewerProof): Promise<Response> {
   const { userId, login, sessionId } = found.viewer;
-  const viewer = { userId, login, sessionId, checkAt: firstCheckAt(env, found.issuedAt), origin };
+  const viewer = { userId, login, sessionId, checkAt: found.issuedAt + ACCESS_MS, origin };
   return env.TUNNEL.getByName(label).fetch(withViewer(request, viewer));
 }
 
-/** Who looks; a cookie that is not fresh counts only while the sign-in behind it lives, and then as one issued now. */
+/** Who looks; a cookie that is not fresh counts only while the sign-in behind it lives, and then as a new one. */
 async function findViewer({ request, env, label }: Visit): Promise<ViewerProof | null> {
   const cookie = readCookie(request, VIEWER_COOKIE);
   const found = cookie === undefined ? null : await readViewerCookie(env, label, cookie);
   if (!found || found.fresh) return found;
   const { sessionId, userId } = found.viewer;
-  // Before the sign-in is asked after: should it end meanwhile, its new cookie is refused for as long as it is fresh.
-  const issuedAt = Date.now();
-  return (await findLiveSession(env, { sessionId, userId })) ? { ...found, issuedAt } : null;
+  const session = await findLiveSession(env, { sessionId, userId });
+  return session && { ...found, issuedAt: cookieDate(session) };
 }
 
 /** A person is sent to the hub to sign in and come back, anything else is refused; a cookie that is worth nothing goes. */
@@ -98,7 +96,6 @@ async function enter(visit: Visit): Promise<Response> {
   const code = url.searchParams.get("code") ?? "";
   const nonce = readCookie(request, NONCE_COOKIE);
   const next = parseLocalPath(url.searchParams.get("next")) ?? "/";
-  const issuedAt = Date.now();
   const viewer = nonce === undefined ? null : await redeemViewerCode(env, { code, label, nonce });
   // Another tab of this browser was faster and has let it in already.
   if (!viewer && (await findViewer(visit))) return redirect(next, []);
@@ -108,7 +105,7 @@ async function enter(visit: Visit): Promise<Response> {
     const link = { href: origin + next, text: "Open it again" };
     return errorResponse("enter_refused", request, { link });
   }
-  return redirect(next, [await viewerCookie(visit, viewer, issuedAt)]);
+  return redirect(next, [await viewerCookie(visit, viewer, viewer.issuedAt)]);
 }
 
 /** Says whether the instance is connected, for the page that waits for it. */

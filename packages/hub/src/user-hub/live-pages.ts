@@ -2,9 +2,10 @@
  * The open dashboards of one person. A page that connects is sent the whole truth; afterwards each change is sent to
  * every page as the cards it touched. Sockets hibernate; nothing here needs to outlive an eviction.
  */
-import { firstCheckAt, type OpenSession } from "../auth/open-sessions.ts";
+import type { OpenSession } from "../auth/open-sessions.ts";
 import type { Env } from "../env.ts";
 import { byOrder, type Instance } from "../instance.ts";
+import type { PageOpener } from "../page-socket.ts";
 import { renderBoard, renderChange } from "../ui/push.tsx";
 import type { View } from "../ui/view.ts";
 
@@ -39,12 +40,12 @@ export class LivePages {
   }
 
   /** Accepts a dashboard's WebSocket, opened by this sign-in. */
-  accept(sessionId: string): Response {
+  accept({ id: sessionId, until }: PageOpener): Response {
     // What is waiting to be sent is in the whole truth already; sent after it, a new card would come twice.
     if (this.#timer !== undefined) this.#push();
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server, [sessionTag(sessionId)]);
-    attach(server, { sessionId, checkAt: firstCheckAt(this.#env, Date.now()) });
+    attach(server, { sessionId, checkAt: until });
     server.send(renderBoard(this.#instances.list().toSorted(byOrder), this.#view()));
     return new Response(null, { status: 101, webSocket: client });
   }

@@ -12,7 +12,7 @@ import type { Admission, TunnelRpc } from "../contracts.ts";
 import { deleteAllowedEntity, saveAllowedEntity } from "../db/allowed-entities.ts";
 import { notePolicySettings } from "../db/policy-settings.ts";
 import { upsertUser } from "../db/users.ts";
-import { PAGE_SESSION_HEADER } from "../page-socket.ts";
+import { pageOpenerHeaders } from "../page-socket.ts";
 import { routes } from "../routes.ts";
 import type { UserHub } from "./user-hub.ts";
 
@@ -354,7 +354,10 @@ describe("who does not belong any more", () => {
     const ann = await member();
     const browser = await browserOf(ann);
     const session = await currentSession(browser, env);
-    const headers = { upgrade: "websocket", [PAGE_SESSION_HEADER]: session?.id ?? "" };
+    const headers = {
+      upgrade: "websocket",
+      ...pageOpenerHeaders({ id: session?.id ?? "", until: Date.now() + 300_000 }),
+    };
     const { webSocket: page } = await ann.hub.fetch("https://hub/", { headers });
     let closedWith: number | undefined;
     page?.addEventListener("close", ({ code }) => {

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { here, newPerson, openPage, withTunnels, type Hub } from "../../test/dashboards.ts";
 import { admit, ask, connected, HUB, signedIn, type Person } from "../../test/hub.ts";
-import { PAGE_SESSION_HEADER } from "../page-socket.ts";
+import { pageOpenerHeaders } from "../page-socket.ts";
 import { routes } from "../routes.ts";
 import { ABSOLUTE_MS, IDLE_MS } from "../auth/session.ts";
 import { deleteSessions } from "../db/sessions.ts";
@@ -105,7 +105,7 @@ describe("a sign-in that ends", () => {
     const id = sessionOf(person);
     await hub.sessionsEnded([id]);
     // As a request that was let in a moment before.
-    const headers = { upgrade: "websocket", [PAGE_SESSION_HEADER]: id };
+    const headers = { upgrade: "websocket", ...pageOpenerHeaders({ id, until: Date.now() + 300_000 }) };
     expect((await hub.fetch(HUB, { headers })).status).toBe(401);
     const upgrade = (protocol: string) =>
       ask(routes.dashboardSocket, { person, headers: { upgrade: protocol, origin: HUB } });
@@ -154,6 +154,13 @@ describe("open dashboards", () => {
     clock.mockReturnValue(at);
     expect(await runDurableObjectAlarm(hub)).toBe(true);
   }
+
+  test("are asked after as soon as GitHub's answer is too old, however new they are", async () => {
+    const { person, hub } = await newPerson("late");
+    await admit("late", "member", now - 59 * MINUTE_MS);
+    await openPage(person);
+    expect(await alarmOf(hub)).toBe(now + MINUTE_MS);
+  });
 
   test("set an alarm, and nobody's do not: an idle hub wakes for nothing", async () => {
     const { person, hub } = await newPerson("alarms");

@@ -16,7 +16,7 @@ import type {
 import { deleteAllSessions } from "../db/sessions.ts";
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
-import { PAGE_SESSION_HEADER } from "../page-socket.ts";
+import { readPageOpener } from "../page-socket.ts";
 import { LivePages, pageSession } from "./live-pages.ts";
 import { Membership } from "./membership.ts";
 import { parseConnected, parseReport } from "./parse.ts";
@@ -179,11 +179,11 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
 
   /** A dashboard's WebSocket; the Worker has checked who opens it. */
   override async fetch(request: Request): Promise<Response> {
-    const sessionId = request.headers.get(PAGE_SESSION_HEADER);
-    if (sessionId === null || request.headers.get("upgrade") !== "websocket")
+    const opener = readPageOpener(request.headers);
+    if (opener === undefined || request.headers.get("upgrade") !== "websocket")
       return new Response(null, { status: 400 });
-    if (this.#signIns.isEnded(sessionId)) return new Response(null, { status: 401 });
-    const response = this.#pages.accept(sessionId);
+    if (this.#signIns.isEnded(opener.id)) return new Response(null, { status: 401 });
+    const response = this.#pages.accept(opener);
     this.#look();
     await this.#schedule();
     return response;
