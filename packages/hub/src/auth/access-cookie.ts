@@ -43,11 +43,17 @@ export function cookieDate({ until }: Pick<Session, "until">): number {
 
 /** What a request's access cookie says; null where there is none, or it is forged or no longer fresh. */
 export async function readAccessCookie(request: Request, env: Env, now: number): Promise<Session | null> {
+  const session = await readFormerSession(request, env, now);
+  return session !== null && now < session.until ? session : null;
+}
+
+/** As `readAccessCookie`, and whose cookie it was while a browser may still keep it: for telling them so, and no more. */
+export async function readFormerSession(request: Request, env: Env, now: number): Promise<Session | null> {
   const text = readCookie(request, ACCESS_COOKIE);
   if (text === undefined || text.length > MAX_COOKIE_LENGTH) return null;
   const session = parseContent(await readSignedValue(env, "access-cookie", text));
   if (session === null || cookieDate(session) > now + CLOCK_SKEW_MS) return null;
-  return now < session.until ? session : null;
+  return now < session.until + ACCESS_MS ? session : null;
 }
 
 /** It was signed by us, so its shape is known; null only if an older version of the hub signed another. */

@@ -1,7 +1,7 @@
 import type { Admission } from "../contracts.ts";
 import { findAdmission } from "../db/admissions.ts";
 import type { Env } from "../env.ts";
-import { readAccessCookie } from "./access-cookie.ts";
+import { readFormerSession } from "./access-cookie.ts";
 
 type Reason = Exclude<Extract<Admission, { admitted: false }>["reason"], "never_signed_in">;
 
@@ -27,7 +27,7 @@ export async function lostAccess(
   env: Env,
   now: number = Date.now(),
 ): Promise<LostAccess | null> {
-  const session = await readAccessCookie(request, env, now);
+  const session = await readFormerSession(request, env, now);
   const known = session === null ? null : await findAdmission(env.DB, session.userId);
   if (session === null || known === null || known.allowed || !isReason(known.reason)) return null;
   return { login: session.login, reason: known.reason };

@@ -8,6 +8,7 @@ import { instanceOrigin, isLabel } from "../origins.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 
 const BINDING = /^[A-Za-z0-9_-]{43}$/;
+const AGAIN = /^[1-9]$/;
 
 /**
  * Sends a signed-in browser to an instance's origin with a code for it. The instance's origin sent it here, with the
@@ -33,8 +34,14 @@ openPage.get(routes.open(":label"), async (c) => {
   if (!BINDING.test(binding)) throw new HubError("bad_request");
   await hub.opened(session.id, label);
   const grant = { userId: session.userId, sessionId: session.id, label, bindingHash: binding };
-  const query = new URLSearchParams({ code: await issueViewerCode(c.env.DB, grant), next });
-  // Said back to the instance's origin, which then tries no third time.
-  if (c.req.query("again") !== undefined) query.set("again", "1");
+  const code = await issueViewerCode(c.env.DB, grant);
+  const query = new URLSearchParams({ code, next, ...attemptOf(c.req.query("again")) });
   return c.redirect(`${origin}${instanceRoutes.enter}?${query.toString()}`);
 });
+
+/** Which attempt it is: said back to the instance's origin, which thus does not try for ever. */
+function attemptOf(again: string | undefined): { again?: string } {
+  if (again === undefined) return {};
+  if (!AGAIN.test(again)) throw new HubError("bad_request");
+  return { again };
+}

@@ -25,6 +25,8 @@ import { isSignedOutAnswer, withViewer } from "./internal-headers.ts";
 import { isAllowedSource, isInstanceNavigation, isUpgrade } from "../auth/request-source.ts";
 
 const NONCE_SECONDS = 600;
+/** Tabs that are opened at once replace each other's nonces, but not for ever. */
+const MAX_AGAIN = 3;
 /** As long as a sign-in at the hub may last: the cookie itself proves nothing once it is not fresh. */
 const COOKIE_SECONDS = 60 * 24 * 3600;
 
@@ -81,12 +83,12 @@ async function signInFirst(visit: Visit): Promise<Response> {
  * Sends the browser to the hub for a code; the nonce stays here and binds the code to this browser. One that is there
  * is used again: another tab may be on its way with it.
  */
-async function askHub({ request, label, env }: Visit, next: string, again = false): Promise<Response> {
+async function askHub({ request, label, env }: Visit, next: string, again = 0): Promise<Response> {
   const nonce = readCookie(request, NONCE_COOKIE) ?? randomSecret();
   const hub = new URL(routes.open(label), env.HUB_ORIGIN);
   hub.searchParams.set("next", next);
   hub.searchParams.set("binding", await bindingHash(nonce));
-  if (again) hub.searchParams.set("again", "1");
+  if (again > 0) hub.searchParams.set("again", String(again));
   return redirect(hub.href, [serializeCookie(NONCE_COOKIE, nonce, NONCE_SECONDS)]);
 }
 
@@ -99,8 +101,9 @@ async function enter(visit: Visit): Promise<Response> {
   const viewer = nonce === undefined ? null : await redeemViewerCode(env, { code, label, nonce });
   // Another tab of this browser was faster and has let it in already.
   if (!viewer && (await findViewer(visit))) return redirect(next, []);
-  // Or replaced the nonce, because both came before there was one; now there is, so a second code will do.
-  if (!viewer && nonce !== undefined && !url.searchParams.has("again")) return askHub(visit, next, true);
+  // Or replaced the nonce, because both came before there was one; now there is, so another code will do.
+  const again = Number(url.searchParams.get("again") ?? 0);
+  if (!viewer && nonce !== undefined && again < MAX_AGAIN) return askHub(visit, next, again + 1);
   if (!viewer) {
     const link = { href: origin + next, text: "Open it again" };
     return errorResponse("enter_refused", request, { link });
