@@ -25,17 +25,9 @@ export async function startGitHub(hubOrigin: string): Promise<GitHubServer> {
     });
   }).listen(port, "127.0.0.1");
   await once(server, "listening");
-  const { clientId, clientSecret, webhookSecret } = github.app;
   return {
     github,
-    settings: {
-      GITHUB_SIGN_IN: "enabled",
-      GITHUB_URL: github.url,
-      GITHUB_API_URL: github.apiUrl,
-      GITHUB_CLIENT_ID: clientId,
-      GITHUB_CLIENT_SECRET: clientSecret,
-      GITHUB_WEBHOOK_SECRET: webhookSecret,
-    },
+    settings: github.settings,
     stop: async () => {
       server.closeAllConnections();
       server.close();

@@ -20,6 +20,11 @@ export const AUDIT_ACTIONS = [
 
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
+/** What something was done to, as the log writes it: its name, and the id that tells it from others of that name. */
+export function auditSubject(name: string, id: string | number): string {
+  return `${name} (${id})`;
+}
+
 export interface AuditEvent {
   action: AuditAction;
   /** Id of the user who did it, or whom it is about where nobody did it; null where that is unknown. */

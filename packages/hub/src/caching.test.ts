@@ -27,7 +27,13 @@ beforeAll(async () => {
   });
   const label = await instanceLabel(person.userId, "laptop");
   instanceHost = `${label}.${host}`;
-  const viewer = { userId: person.userId, login: "ann", sessionId: "session", label, issuedAt: Date.now() };
+  const viewer = {
+    userId: person.userId,
+    login: "ann",
+    sessionId: "session",
+    label,
+    until: Date.now() + 300_000,
+  };
   viewerCookie = `${VIEWER_COOKIE}=${await signViewerCookie(env, viewer)}`;
 });
 

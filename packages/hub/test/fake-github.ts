@@ -57,6 +57,19 @@ export class FakeGitHub {
     this.#site = new Site(this.#world, this.oauth, this.#manifests);
   }
 
+  /** What tells a hub to sign in here, with the App that is here from the start. */
+  get settings() {
+    const { clientId, clientSecret, webhookSecret } = this.app;
+    return {
+      GITHUB_SIGN_IN: "enabled",
+      GITHUB_URL: this.url,
+      GITHUB_API_URL: this.apiUrl,
+      GITHUB_CLIENT_ID: clientId,
+      GITHUB_CLIENT_SECRET: clientSecret,
+      GITHUB_WEBHOOK_SECRET: webhookSecret,
+    };
+  }
+
   /** Milliseconds since the epoch, by GitHub's clock. */
   now(): number {
     return this.#baseNow() + this.#offsetMs;

@@ -34,6 +34,20 @@ export async function admit(userId: string, role: Role = "member", now: number =
     .run();
 }
 
+/** Forgets everybody and everything that was decided, in D1. */
+export async function forgetEverybody(): Promise<void> {
+  const tables = [
+    "users",
+    "admissions",
+    "allowed_entities",
+    "audit_log",
+    "sessions",
+    "one_time_codes",
+    "github_app",
+  ];
+  await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
+}
+
 /** `name=value` out of a `Set-Cookie`. */
 export function cookiePair(setCookie: string): string {
   return setCookie.slice(0, setCookie.indexOf(";"));

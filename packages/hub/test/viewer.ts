@@ -1,5 +1,6 @@
 /** A browser at an instance's host, with a viewer cookie of any sign-in. */
 import { env, exports } from "cloudflare:workers";
+import { ACCESS_MS } from "../src/auth/session.ts";
 import { signViewerCookie, VIEWER_COOKIE } from "../src/auth/viewer.ts";
 import { instanceLabel } from "../src/origins.ts";
 
@@ -26,7 +27,7 @@ export async function view(
   const label = await instanceLabel(owner, clientId);
   const origin = `http://${label}.hub.localhost:8787`;
   const { user: userId = owner, sessionId = "s", issuedAt = Date.now() } = init;
-  const content = { userId, login: "ann", sessionId, label, issuedAt };
+  const content = { userId, login: "ann", sessionId, label, until: issuedAt + ACCESS_MS };
   const headers = new Headers(init.headers);
   headers.set("host", new URL(origin).host);
   if (!headers.has("origin")) headers.set("origin", origin);

@@ -12,7 +12,7 @@ import type { Role } from "./policy.ts";
 export const ACCESS_MS = 5 * 60 * 1000;
 export const ACCESS_COOKIE = `${HUB_COOKIE_PREFIX}access`;
 
-/** A cookie issued later than now by more than this was not issued by us. */
+/** A cookie that is believed for longer than ours by more than this was not issued by us. */
 const CLOCK_SKEW_MS = 60_000;
 const MAX_COOKIE_LENGTH = 4096;
 /** Keeps the cookie within what browsers take. */
@@ -29,16 +29,11 @@ export interface Session {
   until: number;
 }
 
-/** The `Set-Cookie` that says so, dated so that it is believed for as long as the session may be. */
+/** The `Set-Cookie` that says so. */
 export async function accessCookie(env: Env, session: Session): Promise<string> {
-  const { id, userId, login, name, role } = session;
-  const value = [id, userId, login, name.slice(0, MAX_NAME_LENGTH), role, cookieDate(session)];
+  const { id, userId, login, name, role, until } = session;
+  const value = [id, userId, login, name.slice(0, MAX_NAME_LENGTH), role, until];
   return serializeCookie(ACCESS_COOKIE, await signValue(env, "access-cookie", value), ACCESS_MS / 1000);
-}
-
-/** The date of a cookie that is believed for as long as this session may be. */
-export function cookieDate({ until }: Pick<Session, "until">): number {
-  return until - ACCESS_MS;
 }
 
 /** What a request's access cookie says; null where there is none, or it is forged or no longer fresh. */
@@ -52,16 +47,16 @@ export async function readFormerSession(request: Request, env: Env, now: number)
   const text = readCookie(request, ACCESS_COOKIE);
   if (text === undefined || text.length > MAX_COOKIE_LENGTH) return null;
   const session = parseContent(await readSignedValue(env, "access-cookie", text));
-  if (session === null || cookieDate(session) > now + CLOCK_SKEW_MS) return null;
+  if (session === null || session.until > now + ACCESS_MS + CLOCK_SKEW_MS) return null;
   return now < session.until + ACCESS_MS ? session : null;
 }
 
 /** It was signed by us, so its shape is known; null only if an older version of the hub signed another. */
 function parseContent(value: unknown): Session | null {
   if (!Array.isArray(value)) return null;
-  const [id, userId, login, name, role, date] = value as unknown[];
+  const [id, userId, login, name, role, until] = value as unknown[];
   if (typeof id !== "string" || typeof userId !== "string") return null;
-  if (typeof login !== "string" || typeof name !== "string" || typeof date !== "number") return null;
+  if (typeof login !== "string" || typeof name !== "string" || typeof until !== "number") return null;
   if (role !== "member" && role !== "admin") return null;
-  return { id, userId, login, name, role, until: date + ACCESS_MS };
+  return { id, userId, login, name, role, until };
 }

@@ -219,7 +219,7 @@ const NOBODIES: Record<string, () => Promise<Record<string, string>>> = {
       login: "root",
       sessionId,
       label: "laptop-abcdefghij",
-      issuedAt: Date.now(),
+      until: Date.now() + ACCESS_MS,
     };
     return { cookie: `${ACCESS_COOKIE}=${await signViewerCookie(env, content)}` };
   },
@@ -594,7 +594,7 @@ describe("at an instance's host", () => {
       login: "ann",
       sessionId: (await browser("ann")).sessionId,
       label,
-      issuedAt: Date.now(),
+      until: Date.now() + ACCESS_MS,
       ...content,
     })}`,
   });
@@ -620,7 +620,7 @@ describe("at an instance's host", () => {
     "a cookie of another instance": () => asOf({ label: "other-abcdefghij" }),
     "a cookie signed elsewhere": async () => {
       const elsewhere = { HUB_SECRET: "a-secret-of-another-hub-with-more-than-43-characters" };
-      const content = { userId: "ann", login: "ann", sessionId: "s", label, issuedAt: Date.now() };
+      const content = { userId: "ann", login: "ann", sessionId: "s", label, until: Date.now() + ACCESS_MS };
       return { cookie: `${VIEWER_COOKIE}=${await signViewerCookie(elsewhere, content)}` };
     },
     "an access cookie in its place": async () => {
@@ -635,12 +635,12 @@ describe("at an instance's host", () => {
     "an expired sign-in": async () => {
       const { sessionId } = await browser("ann");
       await set(sessionId, "expires_at", Date.now());
-      return asOf({ sessionId, issuedAt: Date.now() - ACCESS_MS });
+      return asOf({ sessionId, until: Date.now() });
     },
     "an ended sign-in, with a cookie that is no longer fresh": async () => {
       const { sessionId } = await browser("ann");
       await endSessions(env, "ann", [sessionId]);
-      return asOf({ sessionId, issuedAt: Date.now() - ACCESS_MS });
+      return asOf({ sessionId, until: Date.now() });
     },
     "an ended sign-in, with a fresh cookie": async () => {
       const { sessionId } = await browser("ann");

@@ -12,7 +12,7 @@ import type { HubContext } from "../hono.ts";
 import { routes } from "../routes.ts";
 import { hasHubCookie } from "./cookies.ts";
 import { changesState, comesFromHub } from "./origin.ts";
-import { countExact } from "./rate-limits.ts";
+import { countExact, requireAllowed } from "./rate-limits.ts";
 import { placeOf } from "./request-place.ts";
 import { isUpgrade } from "./request-source.ts";
 import { RULES, type Rule, type Who } from "./rules.ts";
@@ -104,9 +104,7 @@ async function administrator({ env, req }: Context<HubContext>, text: string): P
 }
 
 async function badToken(env: Env, request: Request): Promise<HubError> {
-  const decision = await countExact(env, "bad-token", request);
-  if (!decision.allowed)
-    return new HubError("too_many_requests", { retryAfterSeconds: decision.retryAfterSeconds });
+  requireAllowed(await countExact(env, "bad-token", request));
   return new HubError("sign_in_required", {
     message: "The token is unknown, revoked or expired.",
   });

@@ -1,4 +1,5 @@
 /** Who came back from GitHub, and whether they get in. */
+import { auditSubject } from "../audit.ts";
 import { recordAudit } from "../db/audit.ts";
 import { upsertUser } from "../db/users.ts";
 import type { Env } from "../env.ts";
@@ -103,5 +104,5 @@ function unavailable(away: Away | undefined): Outcome {
 }
 
 function nameOf({ kind, id, name }: AllowedEntity): string {
-  return `${kind} ${name} (${id})`;
+  return auditSubject(`${kind} ${name}`, id);
 }

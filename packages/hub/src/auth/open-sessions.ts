@@ -7,7 +7,7 @@ import { findSession, touchSession, type SessionRow } from "../db/sessions.ts";
 import type { Env } from "../env.ts";
 import { isAdmissionCurrent, membershipMaxAgeMs } from "./admission.ts";
 import { isLocalHub, LOCAL_USER } from "./local.ts";
-import { ACCESS_MS, IDLE_MS } from "./session.ts";
+import { ACCESS_MS, IDLE_MS, knownAdmission } from "./session.ts";
 
 /** While an answer stays too old, as when GitHub is away, and where nobody could be asked. */
 const RETRY_MS = 60_000;
@@ -57,9 +57,9 @@ async function askAgain(
   return (await isAdmitted()) ? findSession(env.DB, row.id) : null;
 }
 
-function isCurrent(env: Env, { user_id: userId, allowed, checked_at: checkedAt }: SessionRow, now: number) {
-  const known = allowed === null || checkedAt === null ? null : { allowed: allowed === 1, checkedAt };
-  return userId === LOCAL_USER.id ? isLocalHub(env) : isAdmissionCurrent(known, env, now);
+function isCurrent(env: Env, row: SessionRow, now: number): boolean {
+  if (row.user_id === LOCAL_USER.id) return isLocalHub(env);
+  return isAdmissionCurrent(knownAdmission(row), env, now);
 }
 
 /** What came of asking after sign-ins, by their ids. */

@@ -4,6 +4,7 @@
  * no call. A good token or code is therefore never refused because a neighbour behind the same address sent bad ones.
  */
 import type { Env } from "../env.ts";
+import { HubError } from "../errors.ts";
 import { LOCAL_PLACE, placeKey } from "./request-place.ts";
 
 /** At most `max` in any `windowMs` milliseconds. */
@@ -56,6 +57,12 @@ export function countExact(
   request: Request,
 ): Promise<RateDecision> {
   return env.RATE_LIMITER.getByName(`${kind}:${placeKey(request)}`).count(EXACT_LIMITS[kind]);
+}
+
+/** Throws `too_many_requests`, with the time to wait, where it is not allowed. */
+export function requireAllowed(decision: RateDecision): void {
+  if (!decision.allowed)
+    throw new HubError("too_many_requests", { retryAfterSeconds: decision.retryAfterSeconds });
 }
 
 /**

@@ -20,14 +20,7 @@ import { findPerson, type AdmissionColumns } from "../db/users.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 import { equalInConstantTime, randomSecret, sha256 } from "../secrets.ts";
-import {
-  ACCESS_COOKIE,
-  ACCESS_MS,
-  accessCookie,
-  cookieDate,
-  readAccessCookie,
-  type Session,
-} from "./access-cookie.ts";
+import { ACCESS_COOKIE, ACCESS_MS, accessCookie, readAccessCookie, type Session } from "./access-cookie.ts";
 import { ASK_EVERY_MS, isAdmissionCurrent, membershipMaxAgeMs, type KnownAdmission } from "./admission.ts";
 import { HUB_COOKIE_PREFIX, readCookie, serializeCookie } from "./cookies.ts";
 import { isLocalHub, LOCAL_USER } from "./local.ts";
@@ -35,7 +28,7 @@ import type { Role } from "./policy.ts";
 import { placeOf } from "./request-place.ts";
 import { isUpgrade } from "./request-source.ts";
 
-export { ACCESS_MS, cookieDate, HUB_COOKIE_PREFIX, type Session };
+export { ACCESS_MS, HUB_COOKIE_PREFIX, type Session };
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 export const IDLE_MS = 14 * DAY_MS;
@@ -172,7 +165,8 @@ export async function findAdmitted(
   return admission.admitted ? { role: admission.role, until } : null;
 }
 
-function knownAdmission(row: AdmissionColumns): (KnownAdmission & { role: Role }) | null {
+/** What a row remembers of its person's admission; null where GitHub was never asked. */
+export function knownAdmission(row: AdmissionColumns): (KnownAdmission & { role: Role }) | null {
   const { allowed, checked_at: checkedAt, role } = row;
   return allowed === null || checkedAt === null || role === null
     ? null

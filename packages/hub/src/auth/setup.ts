@@ -2,6 +2,7 @@
  * Setting the hub up for GitHub: who holds the printed code makes the GitHub App and becomes the first administrator. Open as
  * long as one of both is missing, and only to the browser that has traded a code for the setup cookie.
  */
+import { auditSubject } from "../audit.ts";
 import * as v from "valibot";
 import { recordAudit } from "../db/audit.ts";
 import { saveFirstAdministrator } from "../db/allowed-entities.ts";
@@ -95,7 +96,7 @@ export async function appointFirstAdministrator(
   if ((await setupBrowser(request, env, now)) === null || (await hasAdministrator(env))) return false;
   if (!(await saveFirstAdministrator(env.DB, user, now))) return false;
   const who = { userId: `github:${user.id}`, login: user.login, from: placeOf(request) };
-  const subject = `user ${user.login} (${user.id})`;
+  const subject = auditSubject(`user ${user.login}`, user.id);
   await recordAudit(env.DB, { action: "policy_added", ...who, subject, reason: "setup" }, now);
   return true;
 }

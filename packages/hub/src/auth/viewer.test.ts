@@ -44,7 +44,10 @@ async function issue(sessionId = viewer.sessionId): Promise<string> {
 
 test("a code is traded once, by the browser that asked, at the instance it is for", async () => {
   const code = await issue();
-  expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toEqual({ ...viewer, issuedAt: NOW });
+  expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toEqual({
+    ...viewer,
+    until: NOW + 5 * MINUTE_MS,
+  });
   expect(await redeemViewerCode(env, { code, label, nonce }, NOW)).toBeNull();
 });
 
@@ -62,7 +65,7 @@ test("of two who present a code at once only one gets in", async () => {
   const code = await issue();
   const attempts = Array.from({ length: 5 }, () => redeemViewerCode(env, { code, label, nonce }, NOW));
   const viewers = (await Promise.all(attempts)).filter((result) => result !== null);
-  expect(viewers).toEqual([{ ...viewer, issuedAt: NOW }]);
+  expect(viewers).toEqual([{ ...viewer, until: NOW + 5 * MINUTE_MS }]);
 });
 
 test("a code of a sign-in that has ended is worth nothing", async () => {
@@ -75,7 +78,7 @@ test("a code of a sign-in that has ended is worth nothing", async () => {
 test("a viewer is believed no longer than GitHub's answer about them counts", async () => {
   await admit(viewer.userId, "member", NOW - 59 * MINUTE_MS);
   const found = await redeemViewerCode(env, { code: await issue(), label, nonce }, NOW);
-  const cookie = await signViewerCookie(env, { ...viewer, label, issuedAt: found?.issuedAt ?? 0 });
+  const cookie = await signViewerCookie(env, { ...viewer, label, until: found?.until ?? 0 });
   expect(await readViewerCookie(env, label, cookie, NOW + MINUTE_MS - 1)).toMatchObject({ fresh: true });
   expect(await readViewerCookie(env, label, cookie, NOW + MINUTE_MS)).toMatchObject({ fresh: false });
   await admit(viewer.userId, "member", NOW);
@@ -91,22 +94,26 @@ test("neither codes nor nonces are stored", async () => {
 });
 
 test("a cookie is fresh for five minutes and readable after", async () => {
-  const cookie = await signViewerCookie(env, { ...viewer, label, issuedAt: NOW });
-  expect(await readViewerCookie(env, label, cookie, NOW)).toEqual({ viewer, issuedAt: NOW, fresh: true });
+  const cookie = await signViewerCookie(env, { ...viewer, label, until: NOW + 5 * MINUTE_MS });
+  expect(await readViewerCookie(env, label, cookie, NOW)).toEqual({
+    viewer,
+    until: NOW + 5 * MINUTE_MS,
+    fresh: true,
+  });
   expect(await readViewerCookie(env, label, cookie, NOW + 5 * MINUTE_MS - 1)).toEqual({
     viewer,
-    issuedAt: NOW,
+    until: NOW + 5 * MINUTE_MS,
     fresh: true,
   });
   expect(await readViewerCookie(env, label, cookie, NOW + 5 * MINUTE_MS)).toEqual({
     viewer,
-    issuedAt: NOW,
+    until: NOW + 5 * MINUTE_MS,
     fresh: false,
   });
 });
 
 test("a cookie of another instance, another key, or another hand is refused", async () => {
-  const cookie = await signViewerCookie(env, { ...viewer, label, issuedAt: NOW });
+  const cookie = await signViewerCookie(env, { ...viewer, label, until: NOW + 5 * MINUTE_MS });
   const [payload = "", signature = ""] = cookie.split(".");
   const forged = btoa(JSON.stringify(["github:2", "eve", "session-1", label, NOW])).replaceAll("=", "");
   const otherKey = { HUB_SECRET: "another-secret-that-is-also-long-enough-for-this" };

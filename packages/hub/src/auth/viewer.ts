@@ -8,13 +8,13 @@ import type { Env } from "../env.ts";
 import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
 import { equalInConstantTime, sha256 } from "../secrets.ts";
 import { readSignedValue, signValue } from "./keys.ts";
-import { ACCESS_MS, cookieDate, findLiveSession, HUB_COOKIE_PREFIX } from "./session.ts";
+import { ACCESS_MS, findLiveSession, HUB_COOKIE_PREFIX } from "./session.ts";
 
 export const VIEWER_COOKIE = `${HUB_COOKIE_PREFIX}viewer`;
 export const NONCE_COOKIE = `${HUB_COOKIE_PREFIX}nonce`;
 
 const CODE_LIFETIME_MS = 60_000;
-/** A cookie issued later than now by more than this was not issued by us. */
+/** A cookie that is believed for longer than ours by more than this was not issued by us. */
 const CLOCK_SKEW_MS = 60_000;
 const MAX_COOKIE_LENGTH = 2048;
 
@@ -51,12 +51,12 @@ export function issueViewerCode(
   );
 }
 
-/** Trades a code for a viewer and the date of their cookie; null where it is used, expired, of another instance or of another browser. */
+/** Trades a code for a viewer and until when they may be believed; null where it is used, expired, of another instance or of another browser. */
 export async function redeemViewerCode(
   env: Env,
   attempt: { code: string; label: string; nonce: string },
   now: number = Date.now(),
-): Promise<(Viewer & { issuedAt: number }) | null> {
+): Promise<(Viewer & { until: number }) | null> {
   const grant = await consumeOneTimeCode(env.DB, { text: attempt.code, purpose: "viewer" }, now);
   if (grant === null || grant.session_id === null || grant.binding_hash === null) return null;
   if (grant.user_id === null || grant.subject !== attempt.label) return null;
@@ -64,22 +64,22 @@ export async function redeemViewerCode(
   const session = await findLiveSession(env, { sessionId: grant.session_id, userId: grant.user_id }, now);
   if (session === null) return null;
   const { id: sessionId, userId, login } = session;
-  return { userId, login, sessionId, issuedAt: cookieDate(session) };
+  return { userId, login, sessionId, until: session.until };
 }
 
 /** The value of a viewer cookie: `<payload>.<HMAC-SHA-256>`, both base64url, good for this label only. */
 export async function signViewerCookie(
   env: Pick<Env, "HUB_SECRET">,
-  content: Viewer & { label: string; issuedAt: number },
+  content: Viewer & { label: string; until: number },
 ): Promise<string> {
-  const { userId, login, sessionId, label, issuedAt } = content;
-  return signValue(env, "viewer-cookie", [userId, login, sessionId, label, issuedAt]);
+  const { userId, login, sessionId, label, until } = content;
+  return signValue(env, "viewer-cookie", [userId, login, sessionId, label, until]);
 }
 
-/** What a viewer cookie says: it may be believed for `ACCESS_MS` from `issuedAt` on, milliseconds since the epoch. */
+/** What a viewer cookie says: it may be believed until `until`, milliseconds since the epoch. */
 export interface ViewerProof {
   viewer: Viewer;
-  issuedAt: number;
+  until: number;
   /** Where it is not, the caller asks `findLiveSession` and issues a new one. */
   fresh: boolean;
 }
@@ -93,16 +93,17 @@ export async function readViewerCookie(
 ): Promise<ViewerProof | null> {
   if (value.length > MAX_COOKIE_LENGTH) return null;
   const content = parseContent(await readSignedValue(env, "viewer-cookie", value));
-  if (content === null || content.label !== label || content.issuedAt > now + CLOCK_SKEW_MS) return null;
-  const { userId, login, sessionId, issuedAt } = content;
-  return { viewer: { userId, login, sessionId }, issuedAt, fresh: now < issuedAt + ACCESS_MS };
+  if (content === null || content.label !== label || content.until > now + ACCESS_MS + CLOCK_SKEW_MS)
+    return null;
+  const { userId, login, sessionId, until } = content;
+  return { viewer: { userId, login, sessionId }, until, fresh: now < until };
 }
 
 /** It was signed by us, so its shape is known; null only if it is forged or an older version of the hub signed another. */
-function parseContent(value: unknown): (Viewer & { label: string; issuedAt: number }) | null {
+function parseContent(value: unknown): (Viewer & { label: string; until: number }) | null {
   if (!Array.isArray(value)) return null;
-  const [userId, login, sessionId, label, issuedAt] = value as unknown[];
+  const [userId, login, sessionId, label, until] = value as unknown[];
   if (typeof userId !== "string" || typeof login !== "string" || typeof sessionId !== "string") return null;
-  if (typeof label !== "string" || typeof issuedAt !== "number") return null;
-  return { userId, login, sessionId, label, issuedAt };
+  if (typeof label !== "string" || typeof until !== "number") return null;
+  return { userId, login, sessionId, label, until };
 }

@@ -1,4 +1,5 @@
 /** What the access page and its API do alike: who gets in, letting somebody in, removing them. */
+import { auditSubject } from "../audit.ts";
 import * as v from "valibot";
 import { isLocalHub } from "../auth/local.ts";
 import { hasAdministrator, lossesOf, without, type Losses } from "../auth/policy-change.ts";
@@ -178,7 +179,7 @@ async function changed(
   action: "policy_added" | "policy_removed",
   { kind, name, id, role }: AllowedEntity,
 ): Promise<void> {
-  const subject = `${kind} ${name} (${id})`;
+  const subject = auditSubject(`${kind} ${name}`, id);
   await recordAudit(env.DB, { action, userId, login, subject, reason: role, from });
   try {
     await recheckEveryone(env);

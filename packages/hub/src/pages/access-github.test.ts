@@ -19,13 +19,7 @@ github.join("acme", "root");
 let admin: Person;
 
 beforeAll(async () => {
-  Object.assign(env, {
-    GITHUB_SIGN_IN: "enabled",
-    GITHUB_URL: github.url,
-    GITHUB_API_URL: github.apiUrl,
-    GITHUB_CLIENT_ID: github.app.clientId,
-    GITHUB_CLIENT_SECRET: github.app.clientSecret,
-  });
+  Object.assign(env, github.settings);
   const userId = `github:${root.id}`;
   await upsertUser(env.DB, { id: userId, login: "root", name: "Root" });
   await saveAllowedEntity(env.DB, { kind: "user", id: root.id, name: "root", role: "admin" }, null);

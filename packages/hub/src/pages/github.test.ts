@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestBrowser } from "../../test/browser.ts";
 import { FakeGitHub } from "../../test/fake-github.ts";
-import { HUB } from "../../test/hub.ts";
+import { forgetEverybody, HUB } from "../../test/hub.ts";
 import { findAdmission } from "../db/admissions.ts";
 import { saveAllowedEntity } from "../db/allowed-entities.ts";
 import { routes } from "../routes.ts";
@@ -37,16 +37,7 @@ beforeEach(async () => {
   github.leave("acme", "ann");
   vi.useFakeTimers({ toFake: ["Date"] });
   vi.stubGlobal("fetch", (input: RequestInfo, init?: RequestInit) => github.fetch(new Request(input, init)));
-  const tables = [
-    "users",
-    "admissions",
-    "allowed_entities",
-    "audit_log",
-    "sessions",
-    "one_time_codes",
-    "github_app",
-  ];
-  await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
+  await forgetEverybody();
   logged = [];
   for (const level of ["log", "warn", "error"] as const) {
     vi.spyOn(console, level).mockImplementation((...values: unknown[]) => {

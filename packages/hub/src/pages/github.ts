@@ -3,7 +3,7 @@ import { loadGitHub, type GitHubApp } from "../auth/github-app.ts";
 import { beginFlow } from "../auth/github-flow.ts";
 import { identify } from "../auth/github-sign-in.ts";
 import { forgetPath, rememberedPath } from "../auth/next-cookie.ts";
-import { checkEdge, countExact, type RateDecision } from "../auth/rate-limits.ts";
+import { checkEdge, countExact, requireAllowed } from "../auth/rate-limits.ts";
 import { forgetRefusal, keepRefusal, keptRefusal, type Refused } from "../auth/refusal.ts";
 import { isNavigation } from "../auth/request-source.ts";
 import { currentSession, signIn } from "../auth/session.ts";
@@ -82,9 +82,4 @@ async function requireApp(c: Context<HubContext>): Promise<GitHubApp> {
     case "not_set_up":
       throw new HubError("not_found", { link: { href: routes.signIn, text: "Sign in" } });
   }
-}
-
-function requireAllowed(decision: RateDecision): void {
-  if (!decision.allowed)
-    throw new HubError("too_many_requests", { retryAfterSeconds: decision.retryAfterSeconds });
 }

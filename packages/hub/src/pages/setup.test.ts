@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestBrowser } from "../../test/browser.ts";
 import { FakeGitHub } from "../../test/fake-github.ts";
-import { HUB } from "../../test/hub.ts";
+import { forgetEverybody, HUB } from "../../test/hub.ts";
 import { loadGitHubApp } from "../auth/github-app.ts";
 import { createSetupCode } from "../auth/setup-code.ts";
 import { saveAllowedEntity } from "../db/allowed-entities.ts";
@@ -31,16 +31,7 @@ beforeEach(async () => {
   ann = github.addUser("ann");
   github.addOrganization("acme");
   vi.stubGlobal("fetch", (input: RequestInfo, init?: RequestInit) => github.fetch(new Request(input, init)));
-  const tables = [
-    "users",
-    "admissions",
-    "allowed_entities",
-    "audit_log",
-    "sessions",
-    "one_time_codes",
-    "github_app",
-  ];
-  await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
+  await forgetEverybody();
 });
 
 afterEach(() => {

@@ -1,8 +1,9 @@
+import { auditSubject } from "../audit.ts";
 import { Hono, type Context } from "hono";
 import * as v from "valibot";
 import { storeGitHubApp, type GitHubPlace } from "../auth/github-app.ts";
 import { createManifest, fetchMadeApp } from "../auth/github-manifest.ts";
-import { checkEdge, countExact } from "../auth/rate-limits.ts";
+import { checkEdge, countExact, requireAllowed } from "../auth/rate-limits.ts";
 import { placeOf } from "../auth/request-place.ts";
 import { isNavigation } from "../auth/request-source.ts";
 import {
@@ -61,13 +62,12 @@ setupPages.get(routes.setup, async (c) => {
 
 setupPages.post(routes.setup, async (c) => {
   await openStage(c);
-  const edge = await checkEdge(c.env.EDGE_SIGN_IN, c.req.raw);
-  if (!edge.allowed) throw tooMany(edge.retryAfterSeconds);
+  requireAllowed(await checkEdge(c.env.EDGE_SIGN_IN, c.req.raw));
   const form = v.safeParse(Code, await readForm(c));
   const cookie = form.success ? await redeemSetupCode(c.env, form.output.code) : null;
   if (cookie === null) {
-    const counted = await countExact(c.env, "failed-code", c.req.raw);
-    throw counted.allowed ? codeRefused() : tooMany(counted.retryAfterSeconds);
+    requireAllowed(await countExact(c.env, "failed-code", c.req.raw));
+    throw codeRefused();
   }
   c.header("set-cookie", cookie);
   return c.redirect(routes.setup, 303);
@@ -144,7 +144,7 @@ async function auditApp(c: Context<HubContext>, slug: string, id: number): Promi
   await recordAudit(c.env.DB, {
     action: "app_configured",
     ...nobody,
-    subject: `${slug} (${id})`,
+    subject: auditSubject(slug, id),
     reason: "setup",
     from,
   });
@@ -154,8 +154,4 @@ function codeRefused(): HubError {
   return new HubError("code_expired", {
     message: "This page opens with the setup link that the hub prints when it starts; each link works once.",
   });
-}
-
-function tooMany(retryAfterSeconds: number): HubError {
-  return new HubError("too_many_requests", { retryAfterSeconds });
 }

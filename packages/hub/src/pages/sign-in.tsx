@@ -5,7 +5,7 @@ import { isLocalSignInOpen, LOCAL_USER, redeemLocalCode } from "../auth/local.ts
 import { lostAccess, type LostAccess } from "../auth/lost-access.ts";
 import { forgetPath, rememberedPath, rememberPath } from "../auth/next-cookie.ts";
 import { parseLocalPath } from "../auth/next-path.ts";
-import { countExact } from "../auth/rate-limits.ts";
+import { countExact, requireAllowed } from "../auth/rate-limits.ts";
 import { placeOf } from "../auth/request-place.ts";
 import { currentSession, signIn, signOut } from "../auth/session.ts";
 import { recordAudit } from "../db/audit.ts";
@@ -53,9 +53,8 @@ signInPages.post(routes.signOut, async (c) => {
 });
 
 async function codeRefused(c: Context<HubContext>): Promise<HubError> {
-  const counted = await countExact(c.env, "failed-code", c.req.raw);
-  if (counted.allowed) return new HubError("code_expired");
-  return new HubError("too_many_requests", { retryAfterSeconds: counted.retryAfterSeconds });
+  requireAllowed(await countExact(c.env, "failed-code", c.req.raw));
+  return new HubError("code_expired");
 }
 
 async function audit(

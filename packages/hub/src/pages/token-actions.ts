@@ -1,4 +1,5 @@
 /** What the tokens page and the API do alike: making, rotating and revoking tokens. */
+import { auditSubject } from "../audit.ts";
 import * as v from "valibot";
 import { placeOf } from "../auth/request-place.ts";
 import type { Session } from "../auth/session.ts";
@@ -90,7 +91,7 @@ export async function makeToken(actor: Actor, body: unknown): Promise<NewToken> 
   requireRoleFor(scopes, session);
   await makeRoom(actor);
   const made = await issueInstanceToken(env.DB, { userId: session.userId, name, scopes, expiresAt });
-  await record(actor, "token_created", subjectOf(made.row));
+  await record(actor, "token_created", auditSubject(made.row.name, made.row.id));
   return made;
 }
 
@@ -117,7 +118,7 @@ export async function rotateToken(actor: Actor, tokenId: string, body: unknown):
   await env.USER_HUB.getByName(userId).tokenExpires(tokenId, oldExpiresAt);
   const made = await rotateInstanceToken(env.DB, { id: tokenId, userId, oldExpiresAt });
   if (made === null) throw new HubError("token_replaced");
-  await record(actor, "token_rotated", `${subjectOf(old)} to ${made.row.id}`);
+  await record(actor, "token_rotated", `${auditSubject(old.name, old.id)} to ${made.row.id}`);
   return { ...made, oldExpiresAt };
 }
 
@@ -133,7 +134,7 @@ export async function endToken(actor: Actor, tokenId: string): Promise<void> {
   await tell().catch(tell);
   if (revoked.revoked_at !== now)
     throw new HubError("not_found", { message: "This token was revoked before." });
-  await record(actor, "token_revoked", subjectOf(revoked));
+  await record(actor, "token_revoked", auditSubject(revoked.name, revoked.id));
 }
 
 export function tokensOf({ env, session }: Pick<Actor, "env" | "session">): Promise<TokenRow[]> {
@@ -162,10 +163,6 @@ function unknownField(fields: string) {
     issue.expected === "never"
       ? `There are no other fields than ${fields}.`
       : `An object with ${fields} is needed.`;
-}
-
-function subjectOf({ name, id }: TokenRow): string {
-  return `${name} (${id})`;
 }
 
 async function record(

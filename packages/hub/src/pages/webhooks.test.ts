@@ -20,14 +20,7 @@ const acme = github.addOrganization("acme");
 const core = github.addTeam("acme", "core");
 github.install("acme");
 const sender = { login: "owner", id: 1, type: "User" };
-Object.assign(env, {
-  GITHUB_SIGN_IN: "enabled",
-  GITHUB_URL: github.url,
-  GITHUB_API_URL: github.apiUrl,
-  GITHUB_CLIENT_ID: github.app.clientId,
-  GITHUB_CLIENT_SECRET: github.app.clientSecret,
-  GITHUB_WEBHOOK_SECRET: github.app.webhookSecret,
-});
+Object.assign(env, github.settings);
 
 const inAcme: Membership = { kind: "organization", id: acme.id, name: "acme", state: "active" };
 const inCore: Membership = { kind: "team", id: core.id, name: "acme/core", state: "active" };

@@ -8,7 +8,7 @@ import { bodyLimit } from "hono/body-limit";
 import { loadGitHubApp } from "../auth/github-app.ts";
 import { isSignedWith, parseWebhook, type WebhookNews } from "../auth/github-webhook.ts";
 import { applyNews, doubtNews } from "../auth/membership-news.ts";
-import { checkEdge, countExact } from "../auth/rate-limits.ts";
+import { checkEdge, countExact, requireAllowed } from "../auth/rate-limits.ts";
 import { placeOf } from "../auth/request-place.ts";
 import { recordAudit } from "../db/audit.ts";
 import { findPerson } from "../db/users.ts";
@@ -69,10 +69,8 @@ function readNews(request: Request, body: Uint8Array<ArrayBuffer>): WebhookNews 
 
 /** Counted, and written into the audit log as long as they are few. GitHub's own are counted nowhere. */
 async function refusal(env: Env, request: Request): Promise<HubError> {
-  const edge = await checkEdge(env.EDGE_SIGN_IN, request);
-  const counted = edge.allowed ? await countExact(env, "refused-webhook", request) : edge;
-  if (!counted.allowed)
-    return new HubError("too_many_requests", { retryAfterSeconds: counted.retryAfterSeconds });
+  requireAllowed(await checkEdge(env.EDGE_SIGN_IN, request));
+  requireAllowed(await countExact(env, "refused-webhook", request));
   await recordAudit(env.DB, {
     action: "webhook_refused",
     userId: null,

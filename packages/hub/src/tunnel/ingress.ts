@@ -13,7 +13,7 @@ import {
   type Viewer,
   type ViewerProof,
 } from "../auth/viewer.ts";
-import { ACCESS_MS, cookieDate, findLiveSession } from "../auth/session.ts";
+import { findLiveSession } from "../auth/session.ts";
 import { parseLocalPath } from "../auth/next-path.ts";
 import { readCookie, serializeCookie } from "../auth/cookies.ts";
 import type { Env } from "../env.ts";
@@ -50,12 +50,12 @@ export async function serveInstance(request: Request, env: Env, label: string): 
   const response = await toTunnel(visit, found);
   if (isSignedOutAnswer(response)) return signInFirst(visit);
   if (found.fresh || isUpgrade(request)) return response;
-  return withCookies(response, [await viewerCookie(visit, found.viewer, found.issuedAt)]);
+  return withCookies(response, [await viewerCookie(visit, found.viewer, found.until)]);
 }
 
 function toTunnel({ request, env, label, origin }: Visit, found: ViewerProof): Promise<Response> {
   const { userId, login, sessionId } = found.viewer;
-  const viewer = { userId, login, sessionId, checkAt: found.issuedAt + ACCESS_MS, origin };
+  const viewer = { userId, login, sessionId, checkAt: found.until, origin };
   return env.TUNNEL.getByName(label).fetch(withViewer(request, viewer));
 }
 
@@ -66,7 +66,7 @@ async function findViewer({ request, env, label }: Visit): Promise<ViewerProof |
   if (!found || found.fresh) return found;
   const { sessionId, userId } = found.viewer;
   const session = await findLiveSession(env, { sessionId, userId });
-  return session && { ...found, issuedAt: cookieDate(session) };
+  return session && { ...found, until: session.until };
 }
 
 /** A person is sent to the hub to sign in and come back, anything else is refused; a cookie that is worth nothing goes. */
@@ -108,7 +108,7 @@ async function enter(visit: Visit): Promise<Response> {
     const link = { href: origin + next, text: "Open it again" };
     return errorResponse("enter_refused", request, { link });
   }
-  return redirect(next, [await viewerCookie(visit, viewer, viewer.issuedAt)]);
+  return redirect(next, [await viewerCookie(visit, viewer, viewer.until)]);
 }
 
 /** Says whether the instance is connected, for the page that waits for it. */
@@ -118,8 +118,8 @@ async function ready(visit: Visit, { userId, sessionId }: Viewer): Promise<Respo
   return new Response(null, { status: isReady ? 204 : 503, headers: { "cache-control": "no-store" } });
 }
 
-async function viewerCookie({ env, label }: Visit, viewer: Viewer, issuedAt: number): Promise<string> {
-  const value = await signViewerCookie(env, { ...viewer, label, issuedAt });
+async function viewerCookie({ env, label }: Visit, viewer: Viewer, until: number): Promise<string> {
+  const value = await signViewerCookie(env, { ...viewer, label, until });
   return serializeCookie(VIEWER_COOKIE, value, COOKIE_SECONDS);
 }
 

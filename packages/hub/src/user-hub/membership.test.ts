@@ -34,13 +34,7 @@ const github = new FakeGitHub({ origin: "http://github.localhost", now: () => Da
 const acme = github.addOrganization("acme");
 const core = github.addTeam("acme", "core");
 github.install("acme");
-Object.assign(env, {
-  GITHUB_SIGN_IN: "enabled",
-  GITHUB_URL: github.url,
-  GITHUB_API_URL: github.apiUrl,
-  GITHUB_CLIENT_ID: github.app.clientId,
-  GITHUB_CLIENT_SECRET: github.app.clientSecret,
-});
+Object.assign(env, github.settings);
 
 /** What GitHub says, in place of the fake where a test needs it otherwise; `undefined` leaves it to the fake. */
 let instead: (request: Request) => Promise<Response> | undefined;
