@@ -135,6 +135,7 @@ export class HubSocket {
       case "go_away":
         this.#goAway = endOf(message.code, message.message);
         return;
+      case "log_request":
       case undefined:
     }
   }

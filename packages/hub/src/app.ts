@@ -9,6 +9,7 @@ import { authorize, issueCookies, signInPath } from "./auth/authorizer.ts";
 import { errorResponse, HubError } from "./errors.ts";
 import type { HubContext } from "./hono.ts";
 import { accessPages } from "./pages/access.tsx";
+import { activityPages } from "./pages/activity.tsx";
 import { apiAccess } from "./pages/api-access.ts";
 import { apiTokens } from "./pages/api-tokens.ts";
 import { auditPages } from "./pages/audit.tsx";
@@ -16,10 +17,13 @@ import { clientPages } from "./pages/clients.tsx";
 import { dashboardPages } from "./pages/dashboard.tsx";
 import { gitHubPages } from "./pages/github.ts";
 import { healthPage } from "./pages/health.ts";
+import { installationPages } from "./pages/installation.ts";
 import { openPage } from "./pages/open.ts";
 import { sessionPages } from "./pages/sessions.tsx";
+import { settingsPages } from "./pages/settings.tsx";
 import { setupPages } from "./pages/setup.tsx";
 import { signInPages } from "./pages/sign-in.tsx";
+import { switcherPages } from "./pages/switcher.tsx";
 import { tokenPages } from "./pages/tokens.tsx";
 import { webhookPages } from "./pages/webhooks.ts";
 import { instanceRoutes, routes } from "./routes.ts";
@@ -47,6 +51,10 @@ app.get(routes.home, (c) => c.redirect(routes.dashboard));
 for (const pages of [
   dashboardPages,
   clientPages,
+  activityPages,
+  switcherPages,
+  settingsPages,
+  installationPages,
   tokenPages,
   apiTokens,
   accessPages,

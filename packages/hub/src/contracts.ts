@@ -1,5 +1,13 @@
 /** What the two objects promise each other and the pages: shapes that cross a Durable Object's RPC boundary. */
-import type { ClaudeSession, ConnectionErrorCode, InstanceMetadata, Status } from "@ai-orchestrator/protocol";
+import type {
+  Absence,
+  ClaudeSession,
+  ConnectionErrorCode,
+  InstanceMetadata,
+  LogLine,
+  Status,
+} from "@ai-orchestrator/protocol";
+import type { ActivityEntry, ActivityFilter } from "./activity.ts";
 import type { Loss } from "./auth/membership-loss.ts";
 import type { EntityKind, Memberships, Refusal, Role } from "./auth/policy.ts";
 import type { Instance } from "./instance.ts";
@@ -16,6 +24,8 @@ export interface InstanceConnected {
   sessions: ClaudeSession[];
   /** Milliseconds since the epoch. */
   connectedAt: number;
+  /** Why it was away before, where its connector says so. */
+  absence?: Absence | undefined;
 }
 
 export interface StatusReport {
@@ -32,6 +42,42 @@ export interface Presence {
   connected: boolean;
   /** When the connector last proved it lives (message or heartbeat), milliseconds since the epoch. */
   provenAt: number | null;
+}
+
+/** What an instance's connector says of itself when it is asked. */
+export interface Inspection {
+  /** From the hub to the connector and back, in milliseconds. */
+  latencyMs: number;
+  /** Its recent log, oldest first. */
+  log: LogLine[];
+}
+
+/** What its owner can do to an instance. `let_back` undoes `disconnect`; `name` "" takes the name away. */
+export type InstanceAction =
+  | { action: "disconnect" | "let_back" | "refresh" | "mark_seen" | "forget" }
+  | { action: "rename"; name: string };
+
+/**
+ * What became of it: the instance as it is now, null where it was forgotten. `connected`: only what is gone can be forgotten.
+ * `unreachable`: there is nobody to ask.
+ */
+export type ActionResult = { done: Instance | null } | { refused: "unknown" | "connected" | "unreachable" };
+
+export interface ActivityQuery {
+  filter: ActivityFilter;
+  /** Of this instance alone. */
+  label?: string;
+  /** Only entries that contain this text, in any case. */
+  text?: string;
+  /** Only entries older than the one with this id. */
+  before?: number;
+}
+
+export interface ActivityPage {
+  /** Newest first. */
+  entries: ActivityEntry[];
+  /** `before` of the next page; null where there is nothing older. Entries may be few while there is more to search. */
+  next: number | null;
 }
 
 /** The answer to a sign-in that has ended, in place of what was asked for. */
@@ -78,8 +124,14 @@ export interface UserHubRpc {
   list(sessionId: string): Instance[] | SignedOut;
   /** One instance by its client id or label; null where there is none. */
   find(sessionId: string, idOrLabel: string): Instance | null | SignedOut;
-  /** Remembers that a sign-in goes to an instance, so that its end is told to that Tunnel. */
-  opened(sessionId: string, label: string): void;
+  /** Remembers that a sign-in goes to an instance, so that its end is told to that Tunnel. `actor` is its person's login. */
+  opened(sessionId: string, label: string, actor: string): void;
+  /** Does something to an instance, named by client id or label, for the person with this login. */
+  act(idOrLabel: string, action: InstanceAction, actor: string): Promise<ActionResult>;
+  /** A page of what happened, from the object and from its archive. */
+  activity(sessionId: string, query: ActivityQuery): Promise<ActivityPage | SignedOut>;
+  /** What the connector of an instance says of itself; null where it is not there or does not answer in time. */
+  inspect(sessionId: string, idOrLabel: string): Promise<Inspection | null | SignedOut>;
   /** Closes what these sign-ins have open, here and at every instance, and refuses their cookies while these are fresh. */
   sessionsEnded(sessionIds: string[]): Promise<void>;
 
@@ -114,5 +166,11 @@ export interface TunnelRpc {
   tokenExpires(owner: string, tokenId: string, at: number): Promise<void>;
   /** Closes what these sign-ins have open through this Tunnel, and refuses their cookies while these are fresh. */
   endSessions(owner: string, sessionIds: string[]): Promise<void>;
-  refreshStatus(owner: string): Promise<void>;
+  /** Asks the connector to look again; false where there is none. */
+  refreshStatus(owner: string): Promise<boolean>;
+  /** As `disconnect` with the reason `disconnected`; dials of this instance are refused until `letBack`. */
+  keepAway(owner: string, message: string): Promise<void>;
+  letBack(owner: string): Promise<void>;
+  /** Asks the connector for its recent log; null where there is none, or it does not answer within 3 s. */
+  inspect(owner: string): Promise<Inspection | null>;
 }

@@ -11,6 +11,8 @@ export interface Env {
   /** Counts roughly and for nothing, at the edge: requests to sign-in pages, connection attempts. */
   EDGE_SIGN_IN: RateLimit;
   EDGE_CONNECT: RateLimit;
+  /** Activity of past days. */
+  ARCHIVE: R2Bucket;
   ASSETS: Fetcher;
   /** Origin of the hub itself, e.g. `http://hub.localhost:8787`. */
   HUB_ORIGIN: string;

@@ -4,6 +4,8 @@ import {
   byOrder,
   cardState,
   countInstances,
+  groupOf,
+  GROUPINGS,
   instanceTitle,
   laneOf,
   sessionsByUrgency,
@@ -29,6 +31,10 @@ function instance(clientId: string, more: Partial<Instance> = {}): Instance {
     goneAt: null,
     goneReason: null,
     firstSeenAt: 1,
+    name: "",
+    keptAway: false,
+    seenUntil: 0,
+    absence: null,
     ...more,
   };
 }
@@ -40,15 +46,17 @@ function session(state: SessionState, since = 1): ClaudeSession {
 test("a card says its most urgent session, and of equals the one that has been so for longest", () => {
   const sessions = [
     session("idle"),
+    session("done", 4),
     session("working", 3),
     session("needs_answer", 9),
     session("needs_permission", 8),
     session("needs_permission", 7),
   ];
-  expect(sessionsByUrgency(sessions).map(({ id }) => id)).toEqual([
+  expect(sessionsByUrgency(instance("a", { sessions })).map(({ id }) => id)).toEqual([
     "needs_permission-7",
     "needs_permission-8",
     "needs_answer-9",
+    "done-4",
     "working-3",
     "idle-1",
   ]);
@@ -83,7 +91,7 @@ test("what waits, asks or failed needs you; nothing else does", () => {
     "needs-you",
     "needs-you",
     "working",
-    "quiet",
+    "done",
     "quiet",
     "unreachable",
   ]);
@@ -97,11 +105,53 @@ test("what waits is ordered by how long, the rest by name", () => {
   expect(quiet.map(({ clientId }) => clientId)).toEqual(["a", "b", "C"]);
 });
 
-test("an instance is called by its project, else its host, else its id", () => {
-  expect(instanceTitle({ project: "/srv/shop/", hostname: "h", clientId: "c" })).toBe("shop");
-  expect(instanceTitle({ project: "C:\\code\\shop", hostname: "h", clientId: "c" })).toBe("shop");
-  expect(instanceTitle({ project: "/", hostname: "h", clientId: "c" })).toBe("h");
-  expect(instanceTitle({ project: "", hostname: " ", clientId: "c" })).toBe("c");
+test("what ended stays marked until it is seen, and what ends later is marked again", () => {
+  const ended = [session("done", 4), session("failed", 6), session("working", 3)];
+  const states = (seenUntil: number) =>
+    sessionsByUrgency(instance("a", { sessions: ended, seenUntil })).map(({ state }) => state);
+  expect(states(0)).toEqual(["failed", "done", "working"]);
+  expect(states(4)).toEqual(["failed", "working", "idle"]);
+  expect(states(6)).toEqual(["working", "idle", "idle"]);
+});
+
+test("the most urgent come first, whatever cards are grouped by", () => {
+  const sessions = (state: SessionState) => ({ sessions: [session(state)] });
+  const order = [
+    instance("gone", { connected: false }),
+    instance("idle"),
+    instance("works", sessions("working")),
+    instance("done", sessions("done")),
+    instance("failed", sessions("failed")),
+    instance("asks", sessions("needs_answer")),
+    instance("waits", sessions("needs_permission")),
+  ].toSorted(byOrder);
+  expect(order.map(({ clientId }) => clientId)).toEqual([
+    "waits",
+    "asks",
+    "failed",
+    "done",
+    "works",
+    "idle",
+    "gone",
+  ]);
+});
+
+test("a card has a group in every grouping", () => {
+  expect(GROUPINGS.map((grouping) => groupOf(instance("shop"), grouping))).toEqual([
+    "quiet",
+    "laptop",
+    "shop",
+  ]);
+});
+
+test("an instance is called by its name, else its project, else its host, else its id", () => {
+  const name = "";
+  const named = { name: "Web shop", project: "/srv/shop/", hostname: "h", clientId: "c" };
+  expect(instanceTitle(named)).toBe("Web shop");
+  expect(instanceTitle({ name, project: "/srv/shop/", hostname: "h", clientId: "c" })).toBe("shop");
+  expect(instanceTitle({ name, project: "C:\\code\\shop", hostname: "h", clientId: "c" })).toBe("shop");
+  expect(instanceTitle({ name, project: "/", hostname: "h", clientId: "c" })).toBe("h");
+  expect(instanceTitle({ name, project: "", hostname: " ", clientId: "c" })).toBe("c");
 });
 
 test("what is unreachable counts as nothing else", () => {
@@ -112,5 +162,5 @@ test("what is unreachable counts as nothing else", () => {
     instance("d"),
     instance("e", { connected: false, status: "busy", sessions: [session("needs_answer")] }),
   ]);
-  expect(counts).toEqual({ needsYou: 2, busy: 2, active: 1, idle: 1, unreachable: 1 });
+  expect(counts).toEqual({ needsYou: 2, done: 0, busy: 2, active: 1, idle: 1, unreachable: 1 });
 });

@@ -1,5 +1,5 @@
 /** An instance as the registry remembers it, and what people are told about it. Pure: pages, pushes and tests share it. */
-import type { ClaudeSession, SessionState, Status } from "@ai-orchestrator/protocol";
+import type { Absence, ClaudeSession, SessionState, Status } from "@ai-orchestrator/protocol";
 import type { GoneReason } from "./contracts.ts";
 
 /** Every text of it came from the instance: bounded, never trusted. Times are milliseconds since the epoch. */
@@ -22,35 +22,53 @@ export interface Instance {
   goneAt: number | null;
   goneReason: GoneReason | null;
   firstSeenAt: number;
+  /** What its owner calls it; empty where they gave it no name. */
+  name: string;
+  /** Its owner has sent it away and has not asked it back. */
+  keptAway: boolean;
+  /** Sessions that ended up to then (by the instance's own clock, as their `since`) have been seen by its owner. */
+  seenUntil: number;
+  /** Why it was away before this connection, where its connector said so. */
+  absence: Absence | null;
 }
 
 /** The one word on an instance's card. */
 export type CardState = SessionState | "unreachable";
 
-export const LANES = ["needs-you", "working", "quiet", "unreachable"] as const;
+export const LANES = ["needs-you", "done", "working", "quiet", "unreachable"] as const;
 export type Lane = (typeof LANES)[number];
+
+/** By what the dashboard puts cards together. */
+export const GROUPINGS = ["status", "machine", "project"] as const;
+export type Grouping = (typeof GROUPINGS)[number];
 
 /** Most urgent first; a card says the state of its most urgent session. */
 const URGENCY: readonly SessionState[] = [
   "needs_permission",
   "needs_answer",
   "failed",
-  "working",
   "done",
+  "working",
   "idle",
 ];
 
-/** Sessions, the most urgent first and among equals the one that has been so for longest. */
-export function sessionsByUrgency(sessions: readonly ClaudeSession[]): ClaudeSession[] {
-  return sessions.toSorted(
-    (a, b) => URGENCY.indexOf(a.state) - URGENCY.indexOf(b.state) || a.since - b.since,
-  );
+/** What its owner sees of its sessions: the most urgent first, among equals the one that has been so for longest. */
+export function sessionsByUrgency(instance: Pick<Instance, "sessions" | "seenUntil">): ClaudeSession[] {
+  return instance.sessions
+    .map((session) =>
+      isSeen(session, instance.seenUntil) ? { ...session, state: "idle" as const } : session,
+    )
+    .toSorted((a, b) => URGENCY.indexOf(a.state) - URGENCY.indexOf(b.state) || a.since - b.since);
+}
+
+function isSeen({ state, since }: ClaudeSession, seenUntil: number): boolean {
+  return (state === "done" || state === "failed") && since <= seenUntil;
 }
 
 /** What the card says, and since when. */
 export function cardState(instance: Instance): { state: CardState; since: number } {
   if (!instance.connected) return { state: "unreachable", since: instance.goneAt ?? instance.heardAt };
-  const [first] = sessionsByUrgency(instance.sessions);
+  const [first] = sessionsByUrgency(instance);
   if (first !== undefined && first.state !== "idle") return { state: first.state, since: first.since };
   return { state: instance.status === "busy" ? "working" : "idle", since: instance.statusSince };
 }
@@ -62,9 +80,10 @@ export function laneOf(state: CardState): Lane {
     case "needs_answer":
     case "failed":
       return "needs-you";
+    case "done":
+      return "done";
     case "working":
       return "working";
-    case "done":
     case "idle":
       return "quiet";
     case "unreachable":
@@ -73,13 +92,27 @@ export function laneOf(state: CardState): Lane {
 }
 
 /**
- * Where a card stands in its lane: keys compare by code unit, here and in the page. What waits is ordered by how long
- * it waits; everything else by name, so that cards keep their place.
+ * Where a card stands in its group, whatever it is grouped by: keys compare by code unit, here and in the page. The most
+ * urgent come first; what waits is ordered by how long it waits, everything else by name, so that cards keep their place.
  */
 export function orderKey(instance: Instance): string {
   const { state, since } = cardState(instance);
-  if (laneOf(state) === "needs-you") return `${String(since).padStart(16, "0")} ${instance.label}`;
-  return `${instanceTitle(instance).toLowerCase()} ${instance.label}`;
+  const rank = state === "unreachable" ? URGENCY.length : URGENCY.indexOf(state);
+  const place =
+    laneOf(state) === "needs-you" ? String(since).padStart(16, "0") : instanceTitle(instance).toLowerCase();
+  return `${rank} ${place} ${instance.label}`;
+}
+
+/** What the card's group is called in this grouping; for `status` it is the lane. Groups of one name are one group. */
+export function groupOf(instance: Instance, grouping: Grouping): string {
+  switch (grouping) {
+    case "status":
+      return laneOf(cardState(instance).state);
+    case "machine":
+      return instance.hostname;
+    case "project":
+      return lastPathPart(instance.project);
+  }
 }
 
 export function byOrder(a: Instance, b: Instance): number {
@@ -87,10 +120,12 @@ export function byOrder(a: Instance, b: Instance): number {
   return first < second ? -1 : Number(first > second);
 }
 
-/** The last part of the project's path, else the host, else the id the instance gave itself. */
-export function instanceTitle(instance: Pick<Instance, "project" | "hostname" | "clientId">): string {
+/** Its owner's name for it, else the last part of the project's path, else the host, else the id the instance gave itself. */
+export function instanceTitle(
+  instance: Pick<Instance, "name" | "project" | "hostname" | "clientId">,
+): string {
   const part = lastPathPart(instance.project);
-  return [part, instance.hostname, instance.clientId].find((text) => text.trim() !== "") ?? "";
+  return [instance.name, part, instance.hostname, instance.clientId].find((text) => text.trim() !== "") ?? "";
 }
 
 export function lastPathPart(path: string): string {
@@ -100,6 +135,8 @@ export function lastPathPart(path: string): string {
 /** How many instances are in which condition; an unreachable one counts nowhere else. */
 export interface Counts {
   needsYou: number;
+  /** Finished, and nobody has looked since. */
+  done: number;
   busy: number;
   active: number;
   idle: number;
@@ -107,9 +144,11 @@ export interface Counts {
 }
 
 export function countInstances(instances: readonly Instance[]): Counts {
-  const counts: Counts = { needsYou: 0, busy: 0, active: 0, idle: 0, unreachable: 0 };
+  const counts: Counts = { needsYou: 0, done: 0, busy: 0, active: 0, idle: 0, unreachable: 0 };
   for (const instance of instances) {
-    if (laneOf(cardState(instance).state) === "needs-you") counts.needsYou++;
+    const lane = laneOf(cardState(instance).state);
+    if (lane === "needs-you") counts.needsYou++;
+    if (lane === "done") counts.done++;
     counts[instance.connected ? instance.status : "unreachable"]++;
   }
   return counts;

@@ -7,7 +7,24 @@ export const routes = {
   clients: "/clients",
   client: (id: string) => `/clients/${segment(id)}`,
   clientDetails: (id: string) => `/clients/${segment(id)}/details`,
+  /** What is asked of the connector itself: the way there, its recent log. A piece of a page. */
+  clientReport: (id: string) => `/clients/${segment(id)}/report`,
+  disconnectClient: (id: string) => `/clients/${segment(id)}/disconnect`,
+  letClientBack: (id: string) => `/clients/${segment(id)}/let-back`,
+  refreshClient: (id: string) => `/clients/${segment(id)}/refresh`,
+  renameClient: (id: string) => `/clients/${segment(id)}/rename`,
+  markClientSeen: (id: string) => `/clients/${segment(id)}/seen`,
   forgetClient: (id: string) => `/clients/${segment(id)}/forget`,
+  /** What happened, to one instance or to all. */
+  activity: "/activity",
+  /** Every instance and page to go to, as a piece of a page; with `?from=<label>` a page for the mark's frame. */
+  switcher: "/switcher",
+  /** How the hub looks to this person. */
+  settings: "/settings",
+  manifest: "/manifest.webmanifest",
+  /** At the root, so that it may answer for every page of the hub. */
+  serviceWorker: "/service-worker.js",
+  offline: "/offline",
   tokens: "/tokens",
   /** Makes a token and answers with the command that uses it, as a piece of a page. */
   newToken: "/tokens/new",
@@ -56,6 +73,9 @@ export const instanceRoutes = {
   enter: "/.orchestrator/enter",
   /** 204 while the instance is connected, else 503: asked by the page that waits for it. */
   ready: "/.orchestrator/ready",
+  /** The mark in an instance's pages: its script, and a WebSocket that says whether the instance is connected. */
+  mark: "/.orchestrator/mark.js",
+  presence: "/.orchestrator/presence",
   /** The hub's own static files, the same on every host. */
   assets: "/.orchestrator/assets/",
 } as const;

@@ -20,6 +20,9 @@ export const HEARTBEAT_PONG = "orchestrator.v2.pong";
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
 
+/** Said in `register` by a connector that answers `log_request`. */
+export const LOG_CAPABILITY = "log";
+
 /** Chosen by the instance and kept by it; unique per owner. Printable ASCII without spaces, 1–128 characters. */
 export const ClientIdSchema = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/));
 
@@ -40,6 +43,25 @@ export const InstanceMetadataSchema = v.object({
 });
 export type InstanceMetadata = v.InferOutput<typeof InstanceMetadataSchema>;
 
+/** Milliseconds since the epoch, up to what a `Date` can hold. */
+const time = count(0, 8_640_000_000_000_000);
+
+/**
+ * Why an instance was without its hub before this registration, as its connector saw it: its machine slept, its process did not
+ * run while the machine did, or there was no way to the hub.
+ */
+export const ABSENCE_CAUSES = ["asleep", "frozen", "network"] as const;
+const AbsenceSchema = v.object({ cause: v.picklist(ABSENCE_CAUSES), since: time, until: time });
+export type Absence = v.InferOutput<typeof AbsenceSchema>;
+
+/** A line of the connector's recent log, for its owner. Shown to people and not trusted. */
+const LogLineSchema = v.object({
+  at: time,
+  level: v.picklist(["info", "warning", "error"]),
+  text: text(TEXT_LIMITS.logLine),
+});
+export type LogLine = v.InferOutput<typeof LogLineSchema>;
+
 const StatusFields = {
   status: v.picklist(STATUSES),
   sessions: v.pipe(v.array(ClaudeSessionSchema), v.maxLength(TEXT_LIMITS.sessions)),
@@ -53,6 +75,7 @@ const RegisterSchema = v.object({
   metadata: InstanceMetadataSchema,
   capabilities: v.pipe(v.array(text(64)), v.maxLength(64)),
   limits: PeerLimitsSchema,
+  absence: v.optional(AbsenceSchema),
   ...StatusFields,
 });
 
@@ -73,25 +96,38 @@ const CommandSchema = v.object({
   command: v.picklist(["disconnect", "refresh_status"]),
 });
 
+/** Asks for the recent log; only of a connector with the capability `log`. Its answer is also a measure of the way there. */
+const LogRequestSchema = v.object({ type: v.literal("log_request"), id: count(0, 0xffff_ffff) });
+
+const LogSchema = v.object({
+  type: v.literal("log"),
+  /** The request's. */
+  id: count(0, 0xffff_ffff),
+  /** Oldest first. */
+  lines: v.pipe(v.array(LogLineSchema), v.maxLength(TEXT_LIMITS.logLines)),
+});
+
 const GoAwaySchema = v.object({
   type: v.literal("go_away"),
   code: v.picklist(Object.keys(CONNECTION_ERRORS) as [ConnectionErrorCode, ...ConnectionErrorCode[]]),
   message: text(1000),
 });
 
-const FromConnector = v.variant("type", [RegisterSchema, StatusUpdateSchema, GoAwaySchema]);
-const FromHub = v.variant("type", [RegisteredSchema, CommandSchema, GoAwaySchema]);
+const FromConnector = v.variant("type", [RegisterSchema, StatusUpdateSchema, LogSchema, GoAwaySchema]);
+const FromHub = v.variant("type", [RegisteredSchema, CommandSchema, LogRequestSchema, GoAwaySchema]);
 
 export type Register = v.InferOutput<typeof RegisterSchema>;
 export type Registered = v.InferOutput<typeof RegisteredSchema>;
 export type StatusUpdate = v.InferOutput<typeof StatusUpdateSchema>;
 export type Command = v.InferOutput<typeof CommandSchema>;
+export type LogRequest = v.InferOutput<typeof LogRequestSchema>;
+export type Log = v.InferOutput<typeof LogSchema>;
 export type GoAway = v.InferOutput<typeof GoAwaySchema>;
 export type ConnectorMessage = v.InferOutput<typeof FromConnector>;
 export type HubMessage = v.InferOutput<typeof FromHub>;
 
-const CONNECTOR_TYPES = new Set<string>(["register", "status_update", "go_away"]);
-const HUB_TYPES = new Set<string>(["registered", "command", "go_away"]);
+const CONNECTOR_TYPES = new Set<string>(["register", "status_update", "log", "go_away"]);
+const HUB_TYPES = new Set<string>(["registered", "command", "log_request", "go_away"]);
 
 /** Reads what a connector sent. Null for a type this version does not know; throws `ConnectionError` for anything malformed. */
 export function parseConnectorMessage(data: string): ConnectorMessage | null {

@@ -37,6 +37,8 @@ export const TEXT_LIMITS = {
   project: 4096,
   platform: 64,
   software: 64,
+  logLine: 300,
+  logLines: 200,
 } as const;
 
 /** What each end tells the other at registration about what it will take. Bytes and counts. */

@@ -126,6 +126,12 @@ const newTokenId = async () => (await newToken()).row.id;
 const PARAMETERS: Record<string, () => Promise<string>> = {
   [routes.client(":id")]: async () => "laptop",
   [routes.clientDetails(":id")]: async () => "laptop",
+  [routes.clientReport(":id")]: async () => "laptop",
+  [routes.disconnectClient(":id")]: async () => "laptop",
+  [routes.letClientBack(":id")]: async () => "laptop",
+  [routes.refreshClient(":id")]: async () => "laptop",
+  [routes.renameClient(":id")]: async () => "laptop",
+  [routes.markClientSeen(":id")]: async () => "laptop",
   [routes.forgetClient(":id")]: async () => "laptop",
   [routes.open(":label")]: async () => "laptop-abcdefghij",
   [routes.revokeToken(":id")]: newTokenId,
@@ -644,7 +650,7 @@ describe("at an instance's host", () => {
     },
     "an ended sign-in, with a fresh cookie": async () => {
       const { sessionId } = await browser("ann");
-      await env.USER_HUB.getByName("ann").opened(sessionId, label);
+      await env.USER_HUB.getByName("ann").opened(sessionId, label, "ann");
       await endSessions(env, "ann", [sessionId]);
       return asOf({ sessionId });
     },

@@ -32,7 +32,7 @@ openPage.get(routes.open(":label"), async (c) => {
   const binding = c.req.query("binding");
   if (binding === undefined) return c.redirect(`${origin}${next}`);
   if (!BINDING.test(binding)) throw new HubError("bad_request");
-  await hub.opened(session.id, label);
+  await hub.opened(session.id, label, session.login);
   const grant = { userId: session.userId, sessionId: session.id, label, bindingHash: binding };
   const code = await issueViewerCode(c.env.DB, grant);
   const query = new URLSearchParams({ code, next, ...attemptOf(c.req.query("again")) });

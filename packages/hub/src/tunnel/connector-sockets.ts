@@ -169,10 +169,10 @@ export class ConnectorSockets {
   /** Tells the connector where people open it, and the owner's UserHub that it is there. */
   async announce(socket: WebSocket, attachment: ConnectorAttachment, message: Register): Promise<void> {
     const { label, clientId, tokenId, connectedAt } = attachment;
-    const { software, metadata, status, sessions } = message;
+    const { software, metadata, status, sessions, absence } = message;
+    const said = { software, metadata, status, sessions, absence };
     socket.send(encodeControl(registered(label, instanceOrigin(label, this.#env))));
-    const instance = { clientId, label, tokenId, software, metadata, status, sessions, connectedAt };
-    await this.#userHub(attachment).instanceConnected(instance);
+    await this.#userHub(attachment).instanceConnected({ clientId, label, tokenId, connectedAt, ...said });
   }
 
   /** Always the same stub: only calls on one stub arrive in the order in which they were made. */

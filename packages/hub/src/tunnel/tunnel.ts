@@ -11,7 +11,7 @@ import {
   parseConnectorMessage,
   type ConnectionErrorCode,
 } from "@ai-orchestrator/protocol";
-import type { GoneReason, Presence, SignedOut, TunnelRpc } from "../contracts.ts";
+import type { GoneReason, Inspection, Presence, SignedOut, TunnelRpc } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { errorResponse } from "../errors.ts";
 import { Alarm } from "../alarm.ts";
@@ -167,9 +167,20 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     return this.#provenConnection() !== undefined;
   }
 
-  async refreshStatus(owner: string): Promise<void> {
+  async refreshStatus(owner: string): Promise<boolean> {
     const active = owner === this.#connectors.owner() ? this.#connection() : undefined;
     active?.socket.send(encodeControl({ type: "command", command: "refresh_status" }));
+    return active !== undefined;
+  }
+
+  async keepAway(owner: string, message: string): Promise<void> {
+    await this.disconnect(owner, "disconnected", message);
+  }
+
+  async letBack(_owner: string): Promise<void> {}
+
+  async inspect(_owner: string): Promise<Inspection | null> {
+    return null;
   }
 
   async #fromConnector(

@@ -46,6 +46,7 @@ export function CountBadges({ instances }: { instances: readonly Instance[] }) {
   return (
     <ul class="counts" id={COUNTS_ID} data-title={tabTitle(counts)}>
       <Count of="needsYou" words={counts.needsYou === 1 ? "needs you" : "need you"} counts={counts} />
+      <Count of="done" words="done" counts={counts} />
       <Count of="busy" words="busy" counts={counts} />
       <Count of="active" words="active" counts={counts} />
       <Count of="idle" words="idle" counts={counts} />

@@ -83,7 +83,7 @@ function CardPlace({ instance, now }: { instance: Instance; now: number }) {
 
 function Lines({ instance, now }: { instance: Instance; now: number }) {
   const { state, since } = cardState(instance);
-  const sessions = instance.connected ? sessionsByUrgency(instance.sessions) : [];
+  const sessions = instance.connected ? sessionsByUrgency(instance) : [];
   if (sessions.length === 0) {
     return <Line state={state} text={quietWords(instance)} since={since} now={now} />;
   }

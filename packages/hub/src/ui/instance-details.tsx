@@ -90,7 +90,7 @@ function SessionTable({ instance, now }: { instance: Instance; now: number }) {
           </tr>
         </thead>
         <tbody>
-          {sessionsByUrgency(instance.sessions).map((session) => (
+          {sessionsByUrgency(instance).map((session) => (
             <tr>
               <td class="table-state" data-state={session.state}>
                 <Glyph state={session.state} /> {STATE_WORDS[session.state]}

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { durationWords, shortPath, tabTitle, untilWords } from "./words.ts";
 
-const NONE = { needsYou: 0, busy: 0, active: 0, idle: 0, unreachable: 0 };
+const NONE = { needsYou: 0, done: 0, busy: 0, active: 0, idle: 0, unreachable: 0 };
 
 test.each([
   [-5000, "now"],

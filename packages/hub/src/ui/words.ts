@@ -14,6 +14,7 @@ export const STATE_WORDS: Record<CardState, string> = {
 
 export const LANE_WORDS: Record<Lane, string> = {
   "needs-you": "Needs you",
+  done: "Done",
   working: "Working",
   quiet: "Quiet",
   unreachable: "Unreachable",
@@ -50,6 +51,7 @@ export function untilWords(ms: number): string {
 export function tabTitle(counts: Counts): string {
   const parts = [
     counts.needsYou > 0 ? `${counts.needsYou} need${counts.needsYou === 1 ? "s" : ""} you` : "",
+    counts.done > 0 ? `${counts.done} done` : "",
     counts.busy > 0 ? `${counts.busy} busy` : "",
     counts.active > 0 ? `${counts.active} active` : "",
   ].filter((part) => part !== "");

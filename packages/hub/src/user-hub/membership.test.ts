@@ -301,7 +301,7 @@ describe("who does not belong any more", () => {
     const browser = await browserOf(ann);
     expect(await currentSession(browser, env)).not.toBeNull();
     await ann.hub.instanceConnected(connected("laptop"));
-    await ann.hub.opened((await currentSession(browser, env))?.id ?? "", "laptop-abcdefghij");
+    await ann.hub.opened((await currentSession(browser, env))?.id ?? "", "laptop-abcdefghij", "ann");
     github.leave("acme", ann.login);
     pass(MAX_AGE_MS);
     for (let call = 0; call < 3; call++) expect(await ann.hub.admission()).toEqual(out("not_a_member"));

@@ -23,7 +23,7 @@ const sessionOf = ({ cookie }: Person): string => /-session=([^.]+)\./.exec(cook
 const labels = (...names: string[]) => names.map((name) => `${name}-abcdefghij`);
 
 async function openedAt(hub: Hub, sessionId: string, ...instances: string[]): Promise<void> {
-  for (const label of labels(...instances)) await hub.opened(sessionId, label);
+  for (const label of labels(...instances)) await hub.opened(sessionId, label, "ann");
 }
 
 describe("a sign-in that ends", () => {

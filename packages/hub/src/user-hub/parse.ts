@@ -3,6 +3,7 @@ import {
   ClaudeSessionSchema,
   ClientIdSchema,
   InstanceMetadataSchema,
+  ABSENCE_CAUSES,
   STATUSES,
 } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
@@ -33,6 +34,7 @@ const ConnectedSchema = v.object({
   status: v.picklist(STATUSES),
   sessions,
   connectedAt: time,
+  absence: v.optional(v.object({ cause: v.picklist(ABSENCE_CAUSES), since: time, until: time })),
 });
 
 const ReportSchema = v.object({ status: v.picklist(STATUSES), sessions, at: time });

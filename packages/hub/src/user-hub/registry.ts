@@ -1,5 +1,5 @@
 /** The instances of one person, in the SQLite of their UserHub. One row per instance, written when something changes. */
-import type { ClaudeSession, Status } from "@ai-orchestrator/protocol";
+import type { Absence, ClaudeSession, Status } from "@ai-orchestrator/protocol";
 import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.ts";
 import type { Instance } from "../instance.ts";
 import { migrate } from "./schema.ts";
@@ -52,10 +52,17 @@ export class Registry {
     if (known === undefined && !this.#makeRoom()) return "full";
     const upstream = from.metadata.upstream ?? { name: null, version: null };
     this.#sql.exec(
-      `INSERT OR REPLACE INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
+      `INSERT INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
          platform, upstream_name, upstream_version, status, status_since, sessions, connected, connected_at, heard_at,
-         first_seen_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
+         first_seen_at, absence)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)
+       ON CONFLICT (client_id) DO UPDATE SET label = excluded.label, token_id = excluded.token_id,
+         software_name = excluded.software_name, software_version = excluded.software_version,
+         hostname = excluded.hostname, project = excluded.project, platform = excluded.platform,
+         upstream_name = excluded.upstream_name, upstream_version = excluded.upstream_version,
+         status = excluded.status, status_since = excluded.status_since, sessions = excluded.sessions, connected = 1,
+         connected_at = excluded.connected_at, heard_at = excluded.heard_at, gone_at = NULL, gone_reason = NULL,
+         kept_away = 0, absence = excluded.absence`,
       from.clientId,
       from.label,
       from.tokenId,
@@ -71,7 +78,8 @@ export class Registry {
       JSON.stringify(from.sessions),
       from.connectedAt,
       from.connectedAt,
-      known?.firstSeenAt ?? from.connectedAt,
+      from.connectedAt,
+      from.absence === undefined ? null : JSON.stringify(from.absence),
     );
     return known === undefined ? "new" : "known";
   }
@@ -215,5 +223,9 @@ function toInstance(row: Row): Instance {
     goneAt: row["gone_at"] === null ? null : time("gone_at"),
     goneReason: row["gone_reason"] === null ? null : (text("gone_reason") as GoneReason),
     firstSeenAt: time("first_seen_at"),
+    name: text("name"),
+    keptAway: row["kept_away"] === 1,
+    seenUntil: time("seen_until"),
+    absence: row["absence"] === null ? null : (JSON.parse(text("absence")) as Absence),
   };
 }

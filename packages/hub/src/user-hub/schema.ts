@@ -58,6 +58,20 @@ const MIGRATIONS: readonly string[] = [
      at INTEGER NOT NULL,
      PRIMARY KEY (lost, id)
    ) STRICT, WITHOUT ROWID;`,
+  // No index beside the key: an entry of the activity costs one row.
+  `ALTER TABLE instances ADD COLUMN name TEXT NOT NULL DEFAULT '';
+   ALTER TABLE instances ADD COLUMN kept_away INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE instances ADD COLUMN seen_until INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE instances ADD COLUMN absence TEXT;
+   CREATE TABLE activity (
+     id INTEGER PRIMARY KEY,
+     entry TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE activity_archives (
+     first_id INTEGER PRIMARY KEY,
+     last_id INTEGER NOT NULL,
+     key TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 /** Brings the tables up to date; writes nothing where they are. */

@@ -220,9 +220,9 @@ test("only an instance that is not connected can be forgotten", async () => {
   const { person, hub } = await newPerson("forgets");
   await hub.instanceConnected(connected("one", { connectedAt: 1000 }));
   const page = await openPage(person);
-  expect(await hub.forget("one")).toBe(false);
+  expect(await hub.act("one", { action: "forget" }, "ann")).toEqual({ refused: "connected" });
   await hub.instanceGone("one", 1000, "stopped", Date.now() + 1000);
-  expect(await hub.forget("one")).toBe(true);
+  expect(await hub.act("one", { action: "forget" }, "ann")).toEqual({ done: null });
   await vi.waitFor(() => expect(page.messages.at(-1)).toContain(`hx-swap="delete"`));
   expect(await instancesOf(hub)).toEqual([]);
 });

@@ -3,10 +3,15 @@ import { Alarm } from "../alarm.ts";
 import { checkOpenSession, SessionWatch, type OpenSession } from "../auth/open-sessions.ts";
 import type { EntityKind, Memberships } from "../auth/policy.ts";
 import type {
+  ActionResult,
+  ActivityPage,
+  ActivityQuery,
   Admission,
   GitHubGrant,
   GitHubLookup,
   GoneReason,
+  Inspection,
+  InstanceAction,
   InstanceConnected,
   MembershipLoss,
   SignedOut,
@@ -17,9 +22,11 @@ import { deleteAllSessions } from "../db/sessions.ts";
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
 import { readPageOpener } from "../page-socket.ts";
+import { ActivityLog } from "./activity-log.ts";
 import { LivePages, pageSession } from "./live-pages.ts";
 import { Membership } from "./membership.ts";
 import { parseConnected, parseReport } from "./parse.ts";
+import { Presence } from "./presence.ts";
 import { Registry } from "./registry.ts";
 import { SignIns } from "./sign-ins.ts";
 import { tellTunnels } from "./tell-tunnels.ts";
@@ -30,29 +37,34 @@ const LOOK = "look";
 /** Told to the instances of a person who may not use the hub. At most 123 bytes. */
 const NOT_ADMITTED = "The owner of this instance may not use this hub now.";
 
-/** Milliseconds between two looks at the same Tunnels. */
-const LOOK_EVERY_MS = 15_000;
-/** Instances gone for longer are not asked after; they register again when they return. */
-const RECENTLY_GONE_MS = 60 * 60_000;
-
 /**
  * One person's hub: remembers their instances and shows every change on their open dashboards. It remembers, it does
  * not decide: whether an instance is connected is asked of its Tunnel whenever somebody looks.
  */
 export class UserHub extends DurableObject<Env> implements UserHubRpc {
   readonly #registry: Registry;
+  readonly #activity: ActivityLog;
   readonly #pages: LivePages;
+  readonly #presence: Presence;
   readonly #signIns: SignIns;
   readonly #watch = new SessionWatch((open, now) => this.#check(open, now));
   readonly #alarm: Alarm;
   readonly #membership: Membership;
   #isAlarmed = false;
-  #lookedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#registry = new Registry(ctx.storage);
+    this.#activity = new ActivityLog(ctx.storage);
     this.#pages = new LivePages(ctx, this.#registry, env);
+    this.#presence = new Presence({
+      ctx,
+      env: () => this.env,
+      owner: () => this.#owner,
+      registry: this.#registry,
+      changed: (clientId) => this.#changed(clientId),
+      gone: (...end) => this.instanceGone(...end),
+    });
     this.#signIns = new SignIns(ctx.storage);
     this.#alarm = new Alarm(ctx.storage);
     const [owner, closeAll] = [() => this.#owner, () => this.#closeAll()];
@@ -74,6 +86,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
       return;
     }
     this.#pages.changed(instance.label, known === "known");
+    const now = this.#registry.find(instance.clientId);
+    if (now) this.#activity.record(now, { kind: "connected", isNew: known === "new" }, instance.connectedAt);
     // The token may have been rotated since its check, too.
     const expiresAt = this.#registry.tokenExpiry(instance.tokenId);
     if (expiresAt !== undefined) await this.#expireToken(instance.label, instance.tokenId, expiresAt);
@@ -97,7 +111,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   /** Looks after the Tunnels; what that corrects is pushed. */
   list(sessionId: string): Instance[] | SignedOut {
     if (this.#signIns.isEnded(sessionId)) return "signed_out";
-    this.#look();
+    this.#presence.look();
     return this.#registry.list();
   }
 
@@ -106,8 +120,28 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     return this.#registry.find(idOrLabel) ?? null;
   }
 
-  opened(sessionId: string, label: string): void {
+  opened(sessionId: string, label: string, _actor: string): void {
     this.#signIns.opened(sessionId, label, Date.now());
+  }
+
+  async act(idOrLabel: string, { action }: InstanceAction, _actor: string): Promise<ActionResult> {
+    const instance = this.#registry.find(idOrLabel);
+    if (instance === undefined) return { refused: "unknown" };
+    if (action !== "forget") return { done: instance };
+    if (instance.connected || !this.#registry.forget(instance.clientId)) return { refused: "connected" };
+    this.#pages.changed(instance.label);
+    return { done: null };
+  }
+
+  async activity(sessionId: string, _query: ActivityQuery): Promise<ActivityPage | SignedOut> {
+    if (this.#signIns.isEnded(sessionId)) return "signed_out";
+    return { entries: this.#activity.list(Number.MAX_SAFE_INTEGER, 50), next: null };
+  }
+
+  async inspect(sessionId: string, idOrLabel: string): Promise<Inspection | null | SignedOut> {
+    if (this.#signIns.isEnded(sessionId)) return "signed_out";
+    const instance = this.#registry.find(idOrLabel);
+    return instance === undefined ? null : this.env.TUNNEL.getByName(instance.label).inspect(this.#owner);
   }
 
   async sessionsEnded(sessionIds: string[]): Promise<void> {
@@ -154,15 +188,6 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     return this.#membership.lookUp(kind, name);
   }
 
-  /** Forgets an instance that is not connected; false where it is connected or unknown. */
-  forget(clientId: string): boolean {
-    const instance = this.#registry.find(clientId);
-    if (instance === undefined || instance.connected || !this.#registry.forget(instance.clientId))
-      return false;
-    this.#pages.changed(instance.label);
-    return true;
-  }
-
   /** Closes whatever is connected with a token that was just revoked, now and should it still be registering. */
   async tokenRevoked(tokenId: string): Promise<void> {
     this.#registry.markTokenRevoked(tokenId, Date.now());
@@ -184,7 +209,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
       return new Response(null, { status: 400 });
     if (this.#signIns.isEnded(opener.id)) return new Response(null, { status: 401 });
     const response = this.#pages.accept(opener);
-    this.#look();
+    this.#presence.look();
     await this.#schedule();
     return response;
   }
@@ -193,7 +218,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     if (message !== LOOK) return;
     const [sessionId, now] = [pageSession(page), Date.now()];
     if ((await this.#check({ sessionId, usedAt: now }, now)) === null) await this.sessionsEnded([sessionId]);
-    else this.#look();
+    else this.#presence.look();
   }
 
   override async webSocketClose(): Promise<void> {
@@ -242,36 +267,6 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   #changed(clientId: string): void {
     const instance = this.#registry.find(clientId);
     if (instance !== undefined) this.#pages.changed(instance.label);
-  }
-
-  /** Asks the Tunnels, because somebody looks; a hub that crashed could not tell of its end. */
-  #look(): void {
-    const now = Date.now();
-    if (now < this.#lookedAt + LOOK_EVERY_MS) return;
-    this.#lookedAt = now;
-    for (const instance of this.#registry.list()) {
-      if (!instance.connected && (instance.goneAt ?? 0) + RECENTLY_GONE_MS < now) continue;
-      this.ctx.waitUntil(
-        this.#lookAt(instance).catch((error: unknown) => {
-          console.error({ event: "look_failed", label: instance.label, error: String(error) });
-        }),
-      );
-    }
-  }
-
-  async #lookAt({ clientId, label, connected, connectedAt }: Instance): Promise<void> {
-    const tunnel = this.env.TUNNEL.getByName(label);
-    const presence = await tunnel.presence(this.#owner);
-    const provenAt = presence.provenAt ?? connectedAt;
-    const isHere = presence.connected;
-    if (connected && !isHere) {
-      await this.instanceGone(clientId, connectedAt, "connection_lost", provenAt);
-    } else if (!connected && isHere && this.#registry.returned(clientId, provenAt)) {
-      this.#changed(clientId);
-      await tunnel.refreshStatus(this.#owner);
-    } else if (isHere && this.#registry.heard(clientId, provenAt)) {
-      this.#changed(clientId);
-    }
   }
 
   async #disconnectToken(label: string, tokenId: string): Promise<void> {
