@@ -37,6 +37,7 @@ export function Layout({ title, session, current, header, now, children }: Layou
         <meta name="htmx-config" content={HTMX_CONFIG} />
         <title>{title}</title>
         <link rel="icon" href={assetPath("icon.svg")} type="image/svg+xml" />
+        <script src={assetPath("theme.js")}></script>
         <link rel="stylesheet" href={assetPath("app.css")} />
       </head>
       <body data-now={now}>
@@ -49,7 +50,7 @@ export function Layout({ title, session, current, header, now, children }: Layou
           {session !== undefined && <Navigation session={session} current={current} />}
         </header>
         {children}
-        <Scripts />
+        <Scripts isSignedIn={session !== undefined} isBoard={current === "dashboard"} />
       </body>
     </html>
   );
@@ -59,14 +60,21 @@ export function Layout({ title, session, current, header, now, children }: Layou
 
 /**
  * At the end and not deferred: htmx begins when the page is read, and does not wait for deferred scripts after it. Its
- * extension would come too late to be asked, and app.js too late to hear of the connection.
+ * extension would come too late to be asked, and board.js too late to hear of the connection.
  */
-function Scripts() {
+function Scripts({ isSignedIn, isBoard }: { isSignedIn: boolean; isBoard: boolean }) {
+  const files = [
+    "htmx.min",
+    "hx-ws.min",
+    "app",
+    ...(isSignedIn ? ["dialogs", "keys", "palette"] : []),
+    ...(isBoard ? ["board", "badge"] : []),
+  ];
   return (
     <>
-      <script src={assetPath("htmx.min.js")}></script>
-      <script src={assetPath("hx-ws.min.js")}></script>
-      <script src={assetPath("app.js")}></script>
+      {files.map((file) => (
+        <script src={assetPath(`${file}.js`)}></script>
+      ))}
     </>
   );
 }
