@@ -59,9 +59,12 @@ export type InstanceAction =
 
 /**
  * What became of it: the instance as it is now, null where it was forgotten. `connected`: only what is gone can be forgotten.
- * `unreachable`: there is nobody to ask.
+ * `unreachable`: there is nobody to ask. `bad_name`: longer than `MAX_NAME_LENGTH`. `unanswered`: the instance's Tunnel failed or did not
+ * answer within 2 s; where it answers later, what was asked happens then, and dashboards show it.
  */
-export type ActionResult = { done: Instance | null } | { refused: "unknown" | "connected" | "unreachable" };
+export type ActionResult =
+  | { done: Instance | null }
+  | { refused: "unknown" | "connected" | "unreachable" | "bad_name" | "unanswered" };
 
 export interface ActivityQuery {
   filter: ActivityFilter;

@@ -32,6 +32,9 @@ export interface Instance {
   absence: Absence | null;
 }
 
+/** The longest name of an instance, in UTF-16 code units, as `maxlength` of a form counts. */
+export const MAX_NAME_LENGTH = 80;
+
 /** The one word on an instance's card. */
 export type CardState = SessionState | "unreachable";
 
