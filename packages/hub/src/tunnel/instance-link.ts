@@ -1,0 +1,159 @@
+/** The way to the instance: which socket speaks for it, what its connectors say, and how their connections end. */
+import { ConnectionError, parseConnectorMessage, type ConnectionErrorCode } from "@ai-orchestrator/protocol";
+import type { GoneReason } from "../contracts.ts";
+import type { Env } from "../env.ts";
+import { ActiveConnection } from "./active-connection.ts";
+import { attach, attachmentOf, type ConnectorAttachment, type ViewerAttachment } from "./attachments.ts";
+import { ConnectorSockets, dismiss, type ConnectorSocket } from "./connector-sockets.ts";
+import type { OpenExchanges } from "./open-exchanges.ts";
+import type { ViewerSocket } from "./viewer-socket.ts";
+
+/** Connectors prove that they live every 30 s; what is older than this is a socket without anybody behind it. */
+const PROOF_MAX_AGE_MS = 90_000;
+const TOKEN_EXPIRED =
+  "The token of this instance has expired. Create one on the hub's Tokens page and start the connector with it.";
+
+/** What is asked of the Tunnel it belongs to. */
+interface LinkedTunnel {
+  exchanges(): OpenExchanges;
+  /** What is due by alarm has changed. */
+  changed(): Promise<void>;
+}
+
+export class InstanceLink {
+  readonly sockets: ConnectorSockets;
+  readonly #state: DurableObjectState;
+  readonly #tunnel: LinkedTunnel;
+  #active: ActiveConnection | undefined;
+
+  constructor(state: DurableObjectState, env: Env, tunnel: LinkedTunnel) {
+    this.sockets = new ConnectorSockets(state, env);
+    this.#state = state;
+    this.#tunnel = tunnel;
+  }
+
+  /** The registered connection, brought back to memory if the object was evicted; proof of life is not asked. */
+  registered(): ActiveConnection | undefined {
+    if (this.#active) return this.#active;
+    const registered = this.sockets.registered();
+    if (registered) this.#active = this.#activate(registered);
+    return this.#active;
+  }
+
+  /** The same where it has proved lately that it lives; where it has not, it is ended. */
+  proven(): ActiveConnection | undefined {
+    const active = this.registered();
+    if (!active) return undefined;
+    if (Date.now() - this.provenAt(active) <= PROOF_MAX_AGE_MS) return active;
+    this.#state.waitUntil(this.end(active.socket, "heartbeat_timeout", "No heartbeat for 90 seconds."));
+    return undefined;
+  }
+
+  /** When the connector last proved that it lives, in milliseconds since the epoch. */
+  provenAt({ socket, attachment }: ActiveConnection): number {
+    return this.sockets.provenAt(socket, attachment);
+  }
+
+  /** A browser's socket in memory; undefined where its connection is gone. Stream ids alone say nothing: each connection has its own. */
+  viewer({ connectionId, stream }: ViewerAttachment): ViewerSocket | undefined {
+    const active = this.registered();
+    return active?.attachment.connectionId === connectionId ? active.viewer(stream.id) : undefined;
+  }
+
+  viewerClosed(attachment: ViewerAttachment, code: number, reason: string): void {
+    const viewer = this.viewer(attachment);
+    if (!viewer) return;
+    viewer.browserClosed(code, reason);
+    this.#active?.forget(attachment.stream.id);
+  }
+
+  /** A message of a connector. Whatever is wrong with it costs the connection, never the object. */
+  async receive(
+    socket: WebSocket,
+    attachment: ConnectorAttachment,
+    message: string | ArrayBuffer,
+  ): Promise<void> {
+    // What was on its way when we closed the socket.
+    if (attachment.state === "former" || socket.readyState !== WebSocket.OPEN) return;
+    try {
+      await (typeof message === "string"
+        ? this.#control(socket, attachment, message)
+        : this.#frames(attachment, message));
+    } catch (error) {
+      const failure =
+        error instanceof ConnectionError ? error : new ConnectionError("internal_error", String(error));
+      await this.end(socket, failure.code, failure.message);
+    }
+  }
+
+  /** From `at` on (milliseconds since the epoch) this token is worth nothing: what is connected with it then ends. */
+  async expireToken(tokenId: string, at: number): Promise<void> {
+    for (const { socket, attachment } of this.sockets.withToken(tokenId)) {
+      // A connection in memory writes its own copy from time to time.
+      const isActive = this.#active?.attachment.connectionId === attachment.connectionId;
+      const kept = isActive && this.#active ? this.#active.attachment : attachment;
+      // Never later than was said: of two who rotate it at once only one has.
+      kept.expiresAt = Math.min(kept.expiresAt ?? at, at);
+      attach(socket, kept);
+    }
+    await this.endExpired();
+  }
+
+  /** Ends what is connected with a token that has expired by now. */
+  async endExpired(): Promise<void> {
+    await this.endAll(this.sockets.expired(Date.now()), "unauthorized", TOKEN_EXPIRED);
+  }
+
+  /** All at once: one that is slow to be told about keeps no other. */
+  async endAll(sockets: ConnectorSocket[], code: ConnectionErrorCode, message: string): Promise<void> {
+    await Promise.all(sockets.map(({ socket }) => this.end(socket, code, message)));
+  }
+
+  /** Ends a connector's connection for a reason of ours: it is told, its streams end, its owner sees it. */
+  async end(socket: WebSocket, code: ConnectionErrorCode, message: string): Promise<void> {
+    const gone = this.gone(socket, code);
+    dismiss(socket, code, message);
+    await gone;
+  }
+
+  /** A connector's socket has ended, or is about to: its streams end, its owner sees it. */
+  async gone(socket: WebSocket, reason: GoneReason): Promise<void> {
+    const attachment = attachmentOf(socket);
+    if (attachment?.kind !== "connector") return;
+    this.sockets.forgetDeadline(attachment);
+    if (attachment.state !== "registered") return this.#tunnel.changed();
+    // After an eviction there is nothing in memory, and a closing socket is not taken for a connection any more.
+    const active = this.#active ?? this.#activate({ socket, attachment });
+    if (active.attachment.connectionId === attachment.connectionId) {
+      this.#active = undefined;
+      active.connection.lost();
+    }
+    await Promise.all([this.sockets.gone(socket, attachment, reason), this.#tunnel.changed()]);
+  }
+
+  #frames(attachment: ConnectorAttachment, message: ArrayBuffer): void {
+    const active = this.registered();
+    if (active?.attachment.connectionId !== attachment.connectionId) {
+      throw new ConnectionError("bad_message", "a frame before registration");
+    }
+    const failure = active.connection.receive(new Uint8Array(message));
+    if (failure) throw failure;
+  }
+
+  async #control(socket: WebSocket, attachment: ConnectorAttachment, data: string): Promise<void> {
+    const message = parseConnectorMessage(data);
+    if (message?.type === "status_update") return this.sockets.status(attachment, message);
+    if (message?.type !== "register") return;
+    // From memory or from its socket's attachment: its browsers must hear of its end either way.
+    const former = this.registered();
+    // Before anything is awaited: the socket may be gone again by the time the UserHub has answered.
+    this.sockets.register(socket, attachment, message);
+    this.#active = this.#activate({ socket, attachment });
+    former?.connection.lost("the instance has connected anew");
+    await this.sockets.announce(socket, attachment, message);
+  }
+
+  #activate(registered: ConnectorSocket): ActiveConnection {
+    return new ActiveConnection(this.#state, registered, this.#tunnel.exchanges());
+  }
+}
