@@ -25,14 +25,14 @@ interface Found {
 
 let known: Found | undefined;
 
-/** Starts a headless Chromium; the first call of a process looks for one and may install it. */
-export async function launchBrowser(): Promise<Browser> {
+/** Starts a headless Chromium; the first call of a process looks for one and may install it. `more` are arguments for it. */
+export async function launchBrowser(more: readonly string[] = []): Promise<Browser> {
   known ??= findBrowser();
   const { executablePath, environment = {}, args = [] } = known;
   // Tests run as root in containers, where Chromium's sandbox does not start; it shows only our own pages.
   return chromium.launch({
     executablePath,
-    args: ["--no-sandbox", ...args],
+    args: ["--no-sandbox", ...args, ...more],
     env: { ...ownEnvironment(), ...environment },
   });
 }

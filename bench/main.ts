@@ -1,0 +1,46 @@
+/**
+ * Measures what the hub is held to: `npm run bench [-- name…]`, without names everything. Prints tables; each says what its
+ * numbers are. Times are this machine's, taken on the hub that `npm start` runs; bytes and counts are the same everywhere.
+ */
+import { cpus, loadavg } from "node:os";
+import process from "node:process";
+import { build } from "../packages/hub/local/build.ts";
+import { benchFirstLoad } from "./dashboard/first-load.ts";
+import { benchLighthouse } from "./dashboard/lighthouse.ts";
+import { benchStatusToScreen } from "./dashboard/status-to-screen.ts";
+import { printTable } from "./report.ts";
+
+const benches: Record<string, () => Promise<void>> = {
+  "status-to-screen": benchStatusToScreen,
+  "first-load": benchFirstLoad,
+  lighthouse: benchLighthouse,
+};
+
+/** Names for several at once. */
+const groups: Record<string, string[]> = { dashboard: ["status-to-screen", "first-load", "lighthouse"] };
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(asked: string[]): Promise<number> {
+  const names = asked.length === 0 ? Object.keys(benches) : asked.flatMap((name) => groups[name] ?? [name]);
+  const unknown = names.filter((name) => !Object.hasOwn(benches, name));
+  if (unknown.length > 0) {
+    const known = [...Object.keys(groups), ...Object.keys(benches)].join(", ");
+    console.error(`Not a benchmark: ${unknown.join(", ")}. There are ${known}.`);
+    return 1;
+  }
+  build(console.log);
+  describeMachine();
+  for (const name of new Set(names)) await benches[name]?.();
+  return 0;
+}
+
+/** What times mean depends on it, and on what else the machine was doing. */
+function describeMachine(): void {
+  const [cpu] = cpus();
+  printTable("Machine", [
+    ["processors", `${cpus().length} × ${cpu?.model.trim() ?? "unknown"}`],
+    ["load before", `${loadavg()[0]?.toFixed(1)} (1 minute)`],
+    ["runtime", `Node ${process.version}, ${process.platform} ${process.arch}`],
+  ]);
+}
