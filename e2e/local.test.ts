@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startDemo } from "../packages/hub/local/demo.ts";
-import { withoutQueries } from "../packages/hub/local/redact.ts";
+import { withoutQueries } from "../packages/hub/src/redact.ts";
 import { prepareStateFolder } from "../packages/hub/local/state.ts";
 import { userEnvironment } from "../packages/hub/local/user-environment.ts";
 import { startHub } from "./hub.ts";

@@ -25,6 +25,8 @@ export default defineConfig(async () => {
       include: ["src/**/*.test.{ts,tsx}", "test/**/*.test.ts"],
       setupFiles: ["./test/apply-migrations.ts"],
       testTimeout: 10_000,
+      // What happens every day in a hub happens in every test.
+      onConsoleLog: (text) => !text.includes('"level":"info"'),
     },
   };
 });

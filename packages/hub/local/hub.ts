@@ -11,7 +11,7 @@ import { withoutSignalHandlers } from "./signals.ts";
 import { localOrigin } from "./local-origin.ts";
 import { built, hubPackage, offline } from "./paths.ts";
 import { loopbackAddresses } from "./port.ts";
-import { withoutQueries } from "./redact.ts";
+import { withoutQueries } from "../src/redact.ts";
 import type { HubSettings } from "./settings.ts";
 
 export interface HubOptions {

@@ -23,18 +23,20 @@ import { sessionPages } from "./pages/sessions.tsx";
 import { settingsPages } from "./pages/settings.tsx";
 import { setupPages } from "./pages/setup.tsx";
 import { signInPages } from "./pages/sign-in.tsx";
-import { switcherPages } from "./pages/switcher.tsx";
+import { frameError, isForFrame, switcherPages } from "./pages/switcher.tsx";
 import { tokenPages } from "./pages/tokens.tsx";
 import { webhookPages } from "./pages/webhooks.ts";
 import { instanceRoutes, routes } from "./routes.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { log } from "./log.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
 
 const secureAnswer: MiddlewareHandler<HubContext> = async (c, next) => {
   await next();
   if (c.res.status === 101) return;
-  const headers = securityHeaders(c.env.HUB_ORIGIN, c.get("formTarget"));
+  const friends = { formTarget: c.get("formTarget"), frameAncestor: c.get("frameAncestor") };
+  const headers = securityHeaders(c.env.HUB_ORIGIN, friends);
   for (const [name, value] of headers) c.res.headers.set(name, value);
   if (!c.res.headers.has("cache-control")) c.res.headers.set("cache-control", "no-store");
 };
@@ -76,10 +78,11 @@ app.notFound((c) =>
 
 app.onError((error, c) => {
   if (error instanceof HubError) {
+    if (isForFrame(c)) return frameError(c, error);
     const path = error.code === "sign_in_required" ? signInPath(c) : undefined;
     return path === undefined ? errorResponse(error.code, c.req.raw, error.detail) : c.redirect(path);
   }
-  console.error({ event: "unhandled_error", method: c.req.method, route: routePath(c), error: error.stack });
+  log("unhandled_error", { method: c.req.method, route: routePath(c), stack: error.stack });
   return errorResponse("internal_error", c.req.raw);
 });
 

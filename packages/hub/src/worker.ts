@@ -5,6 +5,7 @@ import { hostOwner } from "./origins.ts";
 import { serveInstance } from "./tunnel/ingress.ts";
 import { connectInstance } from "./tunnel/connect.ts";
 import { routes } from "./routes.ts";
+import { errorName, log } from "./log.ts";
 
 export { RateLimiter } from "./rate-limiter/rate-limiter.ts";
 export { Tunnel } from "./tunnel/tunnel.ts";
@@ -18,7 +19,7 @@ export default {
       return await route(request, env, context);
     } catch (error) {
       // Messages of the platform may quote the URL, and with it a code or a token.
-      console.error({ event: "unhandled", error: error instanceof Error ? error.name : typeof error });
+      log("unhandled", { error: errorName(error) });
       return new Response("The request could not be handled.\n", { status: 400 });
     }
   },

@@ -6,6 +6,7 @@ import { findGitHubApp, saveGitHubApp } from "../db/github-app.ts";
 import type { Env } from "../env.ts";
 import { seal, unseal } from "./keys.ts";
 import { isLoopbackName } from "./local.ts";
+import { log } from "../log.ts";
 
 export type GitHubSettings = Pick<
   Env,
@@ -66,7 +67,7 @@ export async function loadGitHubApp(env: GitHubEnv): Promise<GitHubApp | null> {
 /** How this hub stands with GitHub; what is wrong with the settings is logged. */
 export async function loadGitHub(env: GitHubEnv): Promise<GitHubState> {
   const github = await findGitHub(env);
-  if (github.state === "misconfigured") console.error({ event: "misconfigured", problem: github.problem });
+  if (github.state === "misconfigured") log("misconfigured", { problem: github.problem });
   return github;
 }
 

@@ -94,7 +94,9 @@ it("takes an App that GitHub does not know for GitHub being away, and says so in
   expect(await exchange({}, { ...app, clientSecret: "wrong" })).toEqual({
     away: "incorrect_client_credentials",
   });
-  expect(log.mock.calls).toEqual([[{ event: "github_app_refused", error: "incorrect_client_credentials" }]]);
+  expect(log.mock.calls).toEqual([
+    ['{"event":"github_app_refused","level":"error","reason":"incorrect_client_credentials"}'],
+  ]);
   log.mockRestore();
 });
 

@@ -3,6 +3,7 @@ import * as oauth from "oauth4webapi";
 import type { GitHubGrant } from "../contracts.ts";
 import type { GitHubApp } from "./github-app.ts";
 import { askGitHub, type Away } from "./github-http.ts";
+import { log } from "../log.ts";
 
 /** `refused`: GitHub's word for what is wrong with the code or the token, which is worth nothing from then on. */
 export type GrantAnswer = { ok: GitHubGrant } | { refused: string } | Away;
@@ -139,7 +140,7 @@ function toFailure(error: unknown): GrantAnswer {
   if (error instanceof oauth.AuthorizationResponseError) return { refused: error.error };
   if (error instanceof oauth.ResponseBodyError) {
     if (!APP_ERRORS.has(error.error)) return { refused: error.error };
-    console.error({ event: "github_app_refused", error: error.error });
+    log("github_app_refused", { reason: error.error });
     return { away: error.error };
   }
   // The library could not make sense of the answer.

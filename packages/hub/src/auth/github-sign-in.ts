@@ -14,6 +14,7 @@ import { decide, type AllowedEntity, type Decision, type Memberships } from "./p
 import type { Refused } from "./refusal.ts";
 import { placeOf } from "./request-place.ts";
 import { appointFirstAdministrator } from "./setup.ts";
+import { log } from "../log.ts";
 
 export type Outcome = { admitted: { userId: string; isFirstAdministrator: boolean } } | { refused: Refused };
 
@@ -99,7 +100,7 @@ function toRefused(
 }
 
 function unavailable(away: Away | undefined): Outcome {
-  console.warn({ event: "github_unavailable", reason: away?.away ?? "told nothing" });
+  log("github_unavailable", { reason: away?.away ?? "told nothing" });
   return { refused: { code: "github_unavailable" } };
 }
 

@@ -154,7 +154,7 @@ describe("watching those that have something open", () => {
       ended: [],
       unchecked: ["a"],
     });
-    expect(error).toHaveBeenCalledWith({ event: "session_unchecked", error: "Error" });
+    expect(error).toHaveBeenCalledWith('{"event":"session_unchecked","level":"error","error":"Error"}');
     error.mockRestore();
   });
 

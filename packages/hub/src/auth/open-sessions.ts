@@ -8,6 +8,7 @@ import type { Env } from "../env.ts";
 import { isAdmissionCurrent, membershipMaxAgeMs } from "./admission.ts";
 import { isLocalHub, LOCAL_USER } from "./local.ts";
 import { ACCESS_MS, IDLE_MS, knownAdmission } from "./session.ts";
+import { errorName, log } from "../log.ts";
 
 /** While an answer stays too old, as when GitHub is away, and where nobody could be asked. */
 const RETRY_MS = 60_000;
@@ -106,10 +107,7 @@ export class SessionWatch {
     try {
       return await this.#check(open, now);
     } catch (error) {
-      console.error({
-        event: "session_unchecked",
-        error: error instanceof Error ? error.name : typeof error,
-      });
+      log("session_unchecked", { error: errorName(error) });
       this.#notBefore = now + RETRY_MS;
       return now < open.checkAt + UNCHECKED_MAX_MS ? open.checkAt : "unchecked";
     }

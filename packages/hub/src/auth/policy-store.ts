@@ -3,6 +3,7 @@ import type { Env } from "../env.ts";
 import { admissionProblems, type AdmissionSettings } from "./admission.ts";
 import { parsePolicySettings, type PolicySettings } from "./policy-settings.ts";
 import type { AllowedEntity } from "./policy.ts";
+import { log } from "../log.ts";
 
 export interface Policy {
   /** What the settings allow and what administrators added; one entity may stand in both. */
@@ -36,5 +37,5 @@ export async function loadPolicyInForce(
 function logOnce(problem: string): void {
   if (logged.has(problem)) return;
   logged.add(problem);
-  console.warn({ event: "misconfigured", problem });
+  log("misconfigured", { problem });
 }

@@ -5,6 +5,7 @@
  */
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
+import { log } from "../log.ts";
 import { LOCAL_PLACE, placeKey } from "./request-place.ts";
 
 /** At most `max` in any `windowMs` milliseconds. */
@@ -51,12 +52,15 @@ export async function checkEdge(binding: RateLimit, request: Request): Promise<R
 }
 
 /** Counts an attempt from where a request comes from; not allowed, and not counted, where it is one too many. */
-export function countExact(
+export async function countExact(
   env: Pick<Env, "RATE_LIMITER">,
   kind: ExactLimit,
   request: Request,
 ): Promise<RateDecision> {
-  return env.RATE_LIMITER.getByName(`${kind}:${placeKey(request)}`).count(EXACT_LIMITS[kind]);
+  const decision = await env.RATE_LIMITER.getByName(`${kind}:${placeKey(request)}`).count(EXACT_LIMITS[kind]);
+  // What the edge refuses is not told: a flood would be paid for by the line.
+  if (!decision.allowed) log("rate_limited", { kind });
+  return decision;
 }
 
 /** Throws `too_many_requests`, with the time to wait, where it is not allowed. */

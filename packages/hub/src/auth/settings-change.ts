@@ -2,6 +2,7 @@ import { forgetPolicySettings, notePolicySettings } from "../db/policy-settings.
 import type { Env } from "../env.ts";
 import { sha256 } from "../secrets.ts";
 import { recheckEveryone } from "./recheck.ts";
+import { errorName, log } from "../log.ts";
 
 /** What this isolate has said to the database, so that it says it once. */
 let noted: string | undefined;
@@ -19,10 +20,7 @@ export async function noticeSettings(env: Env): Promise<void> {
   try {
     if (await notePolicySettings(env.DB, await sha256(settings))) await recheck(env);
   } catch (error) {
-    console.error({
-      event: "settings_not_noticed",
-      error: error instanceof Error ? error.name : typeof error,
-    });
+    log("settings_not_noticed", { error: errorName(error) });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AuditAction, AuditEvent } from "../audit.ts";
+import { log } from "../log.ts";
 
 const MAX_TEXT = 300;
 
@@ -30,7 +31,7 @@ export interface AuditFilter {
   before?: number | undefined;
 }
 
-/** Adds a line to the audit log. */
+/** Adds a line to the audit log, and says so in the hub's own. */
 export async function recordAudit(
   db: D1Database,
   event: AuditEvent,
@@ -52,6 +53,7 @@ export async function recordAudit(
       event.from.place,
     )
     .run();
+  log(event.action, { userId: event.userId, reason: event.reason });
   if (meta.last_row_id % SWEEP_EVERY === 0) await deleteAuditBefore(db, now - AUDIT_RETENTION_MS);
 }
 

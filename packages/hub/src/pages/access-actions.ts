@@ -20,6 +20,7 @@ import { listKnownPeople } from "../db/known-people.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 import { routes } from "../routes.ts";
+import { log } from "../log.ts";
 
 /** What a policy may hold beside its settings: each organisation and team is a question to GitHub when somebody signs in. */
 const MAX_ENTITIES = 200;
@@ -185,7 +186,7 @@ async function changed(
     await recheckEveryone(env);
   } catch (error) {
     // The change stands. Whoever could not be asked after is asked after when their access is checked next.
-    console.error({ event: "recheck_failed", error: String(error) });
+    log("recheck_failed", { error });
   }
 }
 

@@ -137,7 +137,7 @@ describe("the page", () => {
   });
 
   it("shows what the settings let in as fixed, and says what in them cannot be read, in the log once", async () => {
-    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    const error = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const given = { ALLOWED_ORGS: "acme:9919, other", MEMBERSHIP_MAX_AGE_SECONDS: "soon" };
     Object.assign(env, given);
     const page = await (await ask(routes.access, { person: admin })).text();
@@ -150,8 +150,8 @@ describe("the page", () => {
     expect(page).toContain("let in by the settings");
     expect(page).not.toContain("Remove…");
     expect(page).not.toContain("Nobody gets in");
-    expect(warn.mock.calls).toHaveLength(2);
-    warn.mockRestore();
+    expect(error.mock.calls).toHaveLength(2);
+    error.mockRestore();
   });
 
   it.each([

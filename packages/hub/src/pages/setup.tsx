@@ -21,6 +21,7 @@ import { routes } from "../routes.ts";
 import { AdministratorStep, AppForm, CodeForm, ConfirmForm, type SetupProblem } from "../ui/setup.tsx";
 import { readForm } from "./form.ts";
 import { atGitHub } from "./refusal-page.ts";
+import { log } from "../log.ts";
 
 /** From the printed link to a GitHub App and the first administrator; nothing here exists once there are both. */
 export const setupPages = new Hono<HubContext>();
@@ -86,7 +87,7 @@ setupPages.get(routes.setupCreated, async (c) => {
   const made = await fetchMadeApp(stage.place, query.output.code);
   if ("refused" in made) return c.redirect(`${routes.setup}?problem=refused`);
   if ("away" in made) {
-    console.warn({ event: "github_unavailable", reason: made.away });
+    log("github_unavailable", { reason: made.away });
     return c.redirect(`${routes.setup}?problem=away`);
   }
   if (await storeGitHubApp(c.env, made.ok, Date.now())) await auditApp(c, made.ok.slug, made.ok.id);

@@ -15,7 +15,9 @@ import type { GoneReason } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { countDial, tooManyDials } from "./dial-limit.ts";
+import { log } from "../log.ts";
 import { instanceOrigin } from "../origins.ts";
+import { HUB_SOFTWARE } from "../version.ts";
 import {
   attach,
   attachmentOf,
@@ -26,7 +28,6 @@ import {
 
 /** Connectors of one instance that have not registered yet; more than this and the oldest is dropped. */
 const MAX_REGISTERING = 4;
-const SOFTWARE = { name: "ai-orchestrator-hub", version: "0.1.0" };
 
 export interface ConnectorSocket {
   socket: WebSocket;
@@ -108,7 +109,10 @@ export class ConnectorSockets {
       this.#state.storage.kv.put("clientId", identity.clientId);
     }
     const counted = countDial(this.#state.storage, Date.now());
-    if (!counted.allowed) return tooManyDials(counted.retryAfterSeconds);
+    if (!counted.allowed) {
+      log("rate_limited", { kind: "dial", label: identity.label });
+      return tooManyDials(counted.retryAfterSeconds);
+    }
     this.#dropOldestRegistering();
     const { 0: connectorEnd, 1: socket } = new WebSocketPair();
     this.#state.acceptWebSocket(socket, [SocketTag.connector]);
@@ -220,7 +224,7 @@ function registered(label: string, url: string) {
     type: "registered",
     success: true,
     protocol: PROTOCOL_VERSION,
-    software: SOFTWARE,
+    software: HUB_SOFTWARE,
     limits,
     instance: { label, url },
   } as const;

@@ -6,6 +6,7 @@ import type { Away } from "../auth/github-http.ts";
 import type { GitHubGrant } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import type { AccessState } from "./access-state.ts";
+import { log } from "../log.ts";
 
 export class GitHubAccess {
   readonly #env: Env;
@@ -41,10 +42,10 @@ export class GitHubAccess {
     const keep = (renewed: GitHubGrant) => this.#state.renewGrant(owner, grant, renewed);
     const answer = await withAccess(app, { grant, keep }, Date.now, ask);
     if ("worthless" in answer) {
-      console.warn({ event: "github_grant_worthless", userId: owner, reason: answer.worthless });
+      log("github_grant_worthless", { userId: owner, reason: answer.worthless });
       this.#state.dropGrant(grant);
     } else if ("away" in answer) {
-      console.warn({ event: "github_away", userId: owner, reason: answer.away });
+      log("github_away", { userId: owner, reason: answer.away });
     }
     return answer;
   }

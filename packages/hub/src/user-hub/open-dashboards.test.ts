@@ -77,7 +77,7 @@ describe("a sign-in that ends", () => {
     expect(attempts.toSorted()).toEqual(labels("never", "never", "once", "once"));
     expect(calls).toEqual([`end good-abcdefghij failing ${sessionOf(person)}`]);
     expect(error.mock.calls).toEqual([
-      [{ event: "tunnel_not_told", label: "never-abcdefghij", error: "Error" }],
+      ['{"event":"tunnel_not_told","level":"error","label":"never-abcdefghij","error":"Error"}'],
     ]);
   });
 

@@ -2,6 +2,7 @@
 import type { GoneReason } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
+import { log } from "../log.ts";
 import type { Registry } from "./registry.ts";
 
 /** Milliseconds between two looks at the same Tunnels. */
@@ -36,7 +37,7 @@ export class Presence {
       if (!instance.connected && (instance.goneAt ?? 0) + RECENTLY_GONE_MS < now) continue;
       this.#place.ctx.waitUntil(
         this.#lookAt(instance).catch((error: unknown) => {
-          console.error({ event: "look_failed", label: instance.label, error: String(error) });
+          log("look_failed", { label: instance.label, error });
         }),
       );
     }

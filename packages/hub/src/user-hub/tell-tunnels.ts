@@ -1,3 +1,5 @@
+import { errorName, log } from "../log.ts";
+
 /** How long the one who asked waits for a Tunnel that is slow; it is told all the same. */
 const PATIENCE_MS = 2000;
 
@@ -24,10 +26,6 @@ async function tellTwice(label: string, tell: (label: string) => Promise<void>):
   try {
     await tell(label).catch(() => tell(label));
   } catch (error) {
-    console.error({
-      event: "tunnel_not_told",
-      label,
-      error: error instanceof Error ? error.name : typeof error,
-    });
+    log("tunnel_not_told", { label, error: errorName(error) });
   }
 }
