@@ -12,7 +12,7 @@ import {
   type HubMessage,
 } from "./control.ts";
 import { CONNECTION_ERRORS, ConnectionError } from "./errors.ts";
-import { DEFAULT_PEER_LIMITS, LIMITS } from "./limits.ts";
+import { DEFAULT_PEER_LIMITS, LIMITS, TEXT_LIMITS } from "./limits.ts";
 import { specRows } from "./testing/spec-tables.ts";
 
 const software = { name: "cli", version: "1.0.0" };
@@ -35,6 +35,15 @@ const fromConnector = {
     limits: DEFAULT_PEER_LIMITS,
     status: "busy",
     sessions: [session],
+    absence: { cause: "asleep", since: 1_700_000_000_000, until: 1_700_000_600_000 },
+  },
+  log: {
+    type: "log",
+    id: 7,
+    lines: [
+      { at: 1_700_000_000_000, level: "info", text: "Connected" },
+      { at: 1_700_000_000_001, level: "error", text: "" },
+    ],
   },
   status_update: { type: "status_update", status: "idle", sessions: [] },
   go_away: { type: "go_away", code: "disconnected", message: "stopped" },
@@ -50,6 +59,7 @@ const fromHub = {
     instance: { label: "laptop-1a2b", url: "https://laptop-1a2b.hub.example" },
   },
   command: { type: "command", command: "disconnect" },
+  log_request: { type: "log_request", id: 7 },
   go_away: { type: "go_away", code: "replaced", message: "" },
 } satisfies Record<string, HubMessage>;
 
@@ -94,6 +104,8 @@ describe("every message", () => {
       ["registered", "hub"],
       ["status_update", "connector"],
       ["command", "hub"],
+      ["log_request", "hub"],
+      ["log", "connector"],
       ["go_away", "either"],
     ]);
   });
@@ -107,7 +119,8 @@ describe("every message", () => {
   test("optional fields may be missing", () => {
     const { upstream: _upstream, ...metadata } = fromConnector.register.metadata;
     const { title: _title, ...untitled } = session;
-    const message = { ...fromConnector.register, metadata, sessions: [untitled] };
+    const { absence: _absence, ...register } = fromConnector.register;
+    const message = { ...register, metadata, sessions: [untitled] };
     expect(parseConnectorMessage(JSON.stringify(message))).toEqual(message);
   });
 });
@@ -165,7 +178,7 @@ function replaced(message: unknown, path: (string | number)[], value: unknown): 
   return copy;
 }
 
-const optional = new Set(["metadata.upstream", "sessions.0.title"]);
+const optional = new Set(["metadata.upstream", "sessions.0.title", "absence"]);
 const everyField = everything.flatMap(({ message, parse }) =>
   paths(message)
     .filter(([first]) => first !== "type")
@@ -210,6 +223,10 @@ describe("each malformed field is refused by its name", () => {
     ["sessions.0.since", 1e300],
     ["sessions.0.since", 8_640_000_000_000_001],
     ["sessions.0.since", "1700000000000"],
+    ["absence.cause", "lazy"],
+    ["absence.since", -1],
+    ["absence.until", 8_640_000_000_000_001],
+    ["absence.until", 0.5],
   ];
 
   test.each(outside)("register: %s of %j is out of range", (name, value) => {
@@ -220,6 +237,32 @@ describe("each malformed field is refused by its name", () => {
     expect(error.code).toBe("bad_message");
     expect(error.message).toContain(name);
     expect(error.message.length).toBeLessThanOrEqual(300);
+  });
+
+  const ofLogs: [string, unknown][] = [
+    ["id", -1],
+    ["id", 2 ** 32],
+    ["id", 0.5],
+    ["lines", Array.from({ length: 201 }, () => fromConnector.log.lines[0])],
+    ["lines.0.text", "x".repeat(301)],
+    ["lines.0.level", "fatal"],
+    ["lines.0.at", 8_640_000_000_000_001],
+    ["lines.1.at", "now"],
+  ];
+
+  test.each(ofLogs)("log: %s of %j is out of range", (name, value) => {
+    const path = name.split(".").map((key) => (/^\d+$/.test(key) ? Number(key) : key));
+    const error = failure(() =>
+      parseConnectorMessage(JSON.stringify(replaced(fromConnector.log, path, value))),
+    );
+    expect(error.code).toBe("bad_message");
+    expect(error.message).toContain(name);
+  });
+
+  test.each([-1, 2 ** 32, 0.5, "1", null])("log_request: an id of %j is out of range", (id) => {
+    expect(failure(() => parseHubMessage(JSON.stringify({ type: "log_request", id }))).code).toBe(
+      "bad_message",
+    );
   });
 
   test("a time that is accepted can be shown", () => {
@@ -249,6 +292,20 @@ describe("size", () => {
     expect(failure(() => parseHubMessage(`${fits} `)).code).toBe("message_too_big");
   });
 
+  test("the longest log there can be is read", () => {
+    const line = {
+      at: 8_640_000_000_000_000,
+      level: "warning" as const,
+      text: "\u20ac".repeat(TEXT_LIMITS.logLine),
+    };
+    const log = {
+      type: "log" as const,
+      id: 0,
+      lines: Array.from({ length: TEXT_LIMITS.logLines }, () => line),
+    };
+    expect(parseConnectorMessage(encodeControl(log))).toEqual(log);
+  });
+
   test("what is counted is bytes, not characters", () => {
     expect(parseHubMessage(sized(LIMITS.controlBytes, "\u20ac"))).toBeNull();
     expect(failure(() => parseHubMessage(sized(LIMITS.controlBytes + 3, "\u20ac"))).code).toBe(
@@ -263,7 +320,9 @@ test("whatever text arrives: a message, null or a ConnectionError", () => {
     fc.json(),
     fc
       .record({
-        type: fc.constantFrom("register", "status_update", "go_away", "command"),
+        type: fc.constantFrom("register", "status_update", "go_away", "command", "log", "log_request"),
+        lines: fc.jsonValue(),
+        id: fc.jsonValue(),
         sessions: fc.jsonValue(),
         status: fc.jsonValue(),
       })

@@ -58,7 +58,8 @@ export function describeThrown(error: unknown): string {
 
 /**
  * Why the whole connection ended: the WebSocket close code, and what the connector does then.
- * `retry`: dial again with backoff. `stay_away`: do not dial until a person asks.
+ * `retry`: dial again with backoff. `ask_later`: dial about once a minute, until the hub lets the instance back. `stay_away`: do
+ * not dial until a person asks.
  */
 export const CONNECTION_ERRORS = {
   bad_message: { close: 4400, then: "retry" },
@@ -66,14 +67,14 @@ export const CONNECTION_ERRORS = {
   token_revoked: { close: 4403, then: "stay_away" },
   register_timeout: { close: 4408, then: "retry" },
   replaced: { close: 4409, then: "stay_away" },
-  disconnected: { close: 4410, then: "stay_away" },
+  disconnected: { close: 4410, then: "ask_later" },
   message_too_big: { close: 4413, then: "retry" },
   unsupported_version: { close: 4426, then: "stay_away" },
   rate_limited: { close: 4429, then: "retry" },
   internal_error: { close: 4500, then: "retry" },
   going_away: { close: 4503, then: "retry" },
   heartbeat_timeout: { close: 4504, then: "retry" },
-} as const satisfies Record<string, { close: number; then: "retry" | "stay_away" }>;
+} as const satisfies Record<string, { close: number; then: "retry" | "ask_later" | "stay_away" }>;
 
 export type ConnectionErrorCode = keyof typeof CONNECTION_ERRORS;
 

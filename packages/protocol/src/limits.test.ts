@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { DEFAULT_PEER_LIMITS, LIMITS } from "./limits.ts";
+import { DEFAULT_PEER_LIMITS, LIMITS, TEXT_LIMITS } from "./limits.ts";
 import { specRows } from "./testing/spec-tables.ts";
 
 const stated = new Map(specRows(9).map(([what = "", value = ""]) => [what, value]));
@@ -29,7 +29,12 @@ describe("the table of SPEC.md, section 9, and limits.ts say the same", () => {
     ["heartbeat", LIMITS.heartbeatIntervalSeconds],
   ];
 
-  test.each(pairs)("%s", (what, limit) => {
+  const ofTexts: [string, number][] = [
+    ["lines of a log", TEXT_LIMITS.logLines],
+    ["line of a log", TEXT_LIMITS.logLine],
+  ];
+
+  test.each([...pairs, ...ofTexts])("%s", (what, limit) => {
     expect(numberIn(stated.get(what))).toBe(limit);
   });
 
@@ -41,7 +46,8 @@ describe("the table of SPEC.md, section 9, and limits.ts say the same", () => {
   });
 
   test("and neither has a limit that the other has not", () => {
-    expect([...stated.keys()]).toEqual(pairs.map(([what]) => what));
+    const known = [...pairs, ...ofTexts].map(([what]) => what);
+    expect([...stated.keys()].toSorted()).toEqual(known.toSorted());
     expect(Object.keys(LIMITS)).toHaveLength(pairs.length + 1);
   });
 });
