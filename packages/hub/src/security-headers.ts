@@ -8,21 +8,25 @@ const CONTENT_SECURITY_POLICY = [
   "font-src 'self'",
   "manifest-src 'self'",
   "base-uri 'none'",
-  "frame-ancestors 'none'",
 ];
 
-/**
- * The headers, given the origin the page talks to (its WebSocket is named too, for browsers whose 'self' excludes it).
- * `formTarget`: another origin that the page's forms may go to.
- */
-export function securityHeaders(origin: string, formTarget?: string): [name: string, value: string][] {
+/** Other origins that one page has to do with: its forms may go to the one, the other may show it in a frame. */
+export interface PageFriends {
+  formTarget?: string | undefined;
+  frameAncestor?: string | undefined;
+}
+
+/** The headers, given the origin the page talks to (its WebSocket is named too, for browsers whose 'self' excludes it). */
+export function securityHeaders(origin: string, friends: PageFriends = {}): [name: string, value: string][] {
   const socketOrigin = origin.replace(/^http/, "ws");
-  const formAction = formTarget === undefined ? "form-action 'self'" : `form-action 'self' ${formTarget}`;
+  const policy = [
+    ...CONTENT_SECURITY_POLICY,
+    `frame-ancestors ${friends.frameAncestor ?? "'none'"}`,
+    ["form-action 'self'", friends.formTarget ?? ""].join(" ").trim(),
+    `connect-src 'self' ${socketOrigin}`,
+  ];
   return [
-    [
-      "content-security-policy",
-      [...CONTENT_SECURITY_POLICY, formAction, `connect-src 'self' ${socketOrigin}`].join("; "),
-    ],
+    ["content-security-policy", policy.join("; ")],
     ["cross-origin-opener-policy", "same-origin"],
     ["cross-origin-resource-policy", "same-origin"],
     // Nothing to other origins. "no-referrer" would also make the browser send `Origin: null` with our own forms.

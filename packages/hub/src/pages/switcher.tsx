@@ -1,24 +1,59 @@
-import { Hono } from "hono";
+import { Hono, type Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { errorMeaning } from "../error-codes.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
-import { byOrder, instanceTitle } from "../instance.ts";
-import { instanceOrigin } from "../origins.ts";
+import { byOrder } from "../instance.ts";
+import { instanceOrigin, isLabel } from "../origins.ts";
 import { routes } from "../routes.ts";
+import { SwitcherFrame, SwitcherNotice, SwitcherOptions } from "../ui/switcher.tsx";
+import type { View } from "../ui/view.ts";
 
-/** Every instance and page there is to go to: for the command palette, and for the frame of an instance's mark. */
+/** Every instance to go to: options for the command palette, and with `?from=<label>` the page in the frame of that instance's mark. */
 export const switcherPages = new Hono<HubContext>();
 
 switcherPages.get(routes.switcher, async (c) => {
   const session = c.get("session");
-  const instances = await c.env.USER_HUB.getByName(session.userId).list(session.id);
-  if (instances === "signed_out") throw new HubError("sign_in_required");
-  return c.html(
-    <ul>
-      {instances.toSorted(byOrder).map((instance) => (
-        <li>
-          <a href={`${instanceOrigin(instance.label, c.env)}/`}>{instanceTitle(instance)}</a>
-        </li>
-      ))}
-    </ul>,
-  );
+  const listed = await c.env.USER_HUB.getByName(session.userId).list(session.id);
+  if (listed === "signed_out") throw new HubError("sign_in_required");
+  const instances = listed.toSorted(byOrder);
+  const view = viewOf(c);
+  const from = c.req.query("from");
+  if (from === undefined) return c.html(<SwitcherOptions instances={instances} view={view} />);
+  // No page may show it but that of one's own instance, where hiding the mark leads back to.
+  const own = instances.find(({ label }) => label === from)?.label;
+  if (own !== undefined) {
+    c.set("frameAncestor", instanceOrigin(own, c.env));
+    c.set("formTarget", instanceOrigin(own, c.env));
+  }
+  return c.html(<SwitcherFrame instances={instances} view={view} from={own} />);
 });
+
+/** True of what the mark's frame asks for. */
+export function isForFrame({ req }: Context<HubContext>): boolean {
+  const isPage = (req.header("accept") ?? "").includes("text/html");
+  return isPage && req.path === routes.switcher && isLabel(req.query("from") ?? "");
+}
+
+/**
+ * Why the frame shows no list. There is nobody to ask whose instance it is, and nothing in it that is anybody's: the page of
+ * any instance may show it. A redirect would end at a page that no frame shows.
+ */
+export function frameError(c: Context<HubContext>, { code, detail }: HubError) {
+  c.set("frameAncestor", instanceOrigin(c.req.query("from") ?? "", c.env));
+  const { status, happened, next } = errorMeaning(code);
+  const notice = code === "sign_in_required" ? signedOutNotice(c) : undefined;
+  const words = notice ?? { text: `${detail.message ?? happened} ${next}`, link: "Dashboard" };
+  return c.html(<SwitcherNotice {...words} view={viewOf(c)} />, status as ContentfulStatusCode);
+}
+
+/** Browsers send no cookies into a frame on another site, whoever is signed in. */
+function signedOutNotice({ req }: Context<HubContext>) {
+  return req.header("sec-fetch-site") === "cross-site"
+    ? { text: "Your other instances are on the dashboard.", link: "Dashboard" }
+    : { text: "Your sign-in has ended.", link: "Sign in at the hub" };
+}
+
+function viewOf({ env }: Context<HubContext>): View {
+  return { now: Date.now(), origins: env };
+}

@@ -1,0 +1,152 @@
+/** What there is to go to: instances as options of the command palette, and as links of the page in the mark's frame. */
+import { html } from "hono/html";
+import type { Child } from "hono/jsx";
+import { assetPath } from "../assets.ts";
+import { cardState, instanceTitle, type Instance } from "../instance.ts";
+import { instanceOrigin } from "../origins.ts";
+import { routes } from "../routes.ts";
+import { Glyph, GlyphSprite } from "./glyph.tsx";
+import { possibleActions } from "./instance-actions.ts";
+import { Since } from "./time.tsx";
+import type { View } from "./view.ts";
+import { STATE_WORDS } from "./words.ts";
+
+interface ListProps {
+  /** In the order in which they are shown. */
+  instances: readonly Instance[];
+  view: View;
+}
+
+/** Options for the palette's listbox, which palette.js puts beside its own. */
+export function SwitcherOptions({ instances, view }: ListProps) {
+  return (
+    <ul>
+      {instances.map((instance) => (
+        <li
+          class="choice"
+          role="option"
+          aria-selected="false"
+          data-item={`instance:${instance.label}`}
+          data-label={instance.label}
+          data-state={cardState(instance).state}
+          data-title={instanceTitle(instance)}
+          data-name={instance.name}
+          data-text={`${instance.hostname} ${instance.project}`}
+          data-href={`${instanceOrigin(instance.label, view.origins)}/`}
+          data-can={possibleActions(instance).join(" ")}
+        >
+          <Choice instance={instance} now={view.now} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Choice({ instance, now }: { instance: Instance; now: number }) {
+  const { state, since } = cardState(instance);
+  return (
+    <>
+      <Glyph state={state} />
+      <span class="choice-text">
+        <bdi>{instanceTitle(instance)}</bdi> <bdi class="hint">{instance.hostname}</bdi>
+      </span>
+      <span class="choice-end">
+        <span class="line-state">{STATE_WORDS[state]}</span> <Since at={since} now={now} />
+      </span>
+    </>
+  );
+}
+
+/**
+ * The page in the frame that an instance's mark opens. The page around it is the instance's and may move, cover and navigate
+ * the frame, so nothing in here has an id that a fragment could try, and nothing changes more than whether the mark is shown.
+ */
+export function SwitcherFrame({ instances, view, from }: ListProps & { from: string | undefined }) {
+  return (
+    <FramePage title="Switch · Orchestrator" view={view} from={from}>
+      <input
+        type="search"
+        aria-label="Find an instance"
+        placeholder="Find an instance"
+        autocomplete="off"
+        spellcheck={false}
+      />
+      <ul class="choices">
+        {instances.map((instance) => (
+          <li data-text={`${instanceTitle(instance)} ${instance.hostname} ${instance.project}`}>
+            <a
+              class="choice"
+              href={`${instanceOrigin(instance.label, view.origins)}/`}
+              target="_top"
+              aria-current={instance.label === from ? "page" : undefined}
+              data-state={cardState(instance).state}
+            >
+              <Choice instance={instance} now={view.now} />
+            </a>
+          </li>
+        ))}
+      </ul>
+      <p class="hint" role="status"></p>
+      <footer>
+        <a href={routes.dashboard} target="_top">
+          Dashboard
+        </a>
+        <form method="post" action={routes.settings} target="_top">
+          <input type="hidden" name="mark" value="off" />
+          {from !== undefined && <input type="hidden" name="from" value={from} />}
+          <button class="plain" type="submit">
+            Hide the mark
+          </button>
+        </form>
+      </footer>
+    </FramePage>
+  );
+}
+
+/** In the frame in place of the list, where there is none to show; leads out of the frame. */
+export function SwitcherNotice({ text, link, view }: { text: string; link: string; view: View }) {
+  return (
+    <FramePage title="Switch · Orchestrator" view={view}>
+      <p>{text}</p>
+      <footer>
+        <a href={routes.dashboard} target="_top">
+          {link}
+        </a>
+      </footer>
+    </FramePage>
+  );
+}
+
+interface FramePageProps {
+  title: string;
+  view: View;
+  /** The instance whose page shows the frame. */
+  from?: string | undefined;
+  children?: Child;
+}
+
+/** Smaller than `Layout`: no forms, keys or dialogs that a page around it could make somebody use. */
+function FramePage({ title, view, from, children }: FramePageProps) {
+  const page = (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>{title}</title>
+        <script src={assetPath("theme.js")}></script>
+        <link rel="stylesheet" href={assetPath("app.css")} />
+      </head>
+      <body
+        data-now={view.now}
+        data-around={from === undefined ? undefined : instanceOrigin(from, view.origins)}
+      >
+        <GlyphSprite />
+        <main class="switcher">{children}</main>
+        <script src={assetPath("app.js")}></script>
+        <script src={assetPath("switcher.js")}></script>
+      </body>
+    </html>
+  );
+  return html`<!doctype html>${page}`;
+}
