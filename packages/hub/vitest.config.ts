@@ -26,7 +26,7 @@ export default defineConfig(async () => {
       setupFiles: ["./test/apply-migrations.ts"],
       testTimeout: 10_000,
       // What happens every day in a hub happens in every test.
-      onConsoleLog: (text) => !text.includes('"level":"info"'),
+      onConsoleLog: (text: string) => !text.includes('"level":"info"'),
     },
   };
 });

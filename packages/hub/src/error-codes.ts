@@ -16,6 +16,12 @@ const MEANINGS = {
     happened: "The hub could not read it.",
     next: "Go back and try again.",
   },
+  bad_name: {
+    status: 400,
+    title: "That name is too long",
+    happened: "An instance's name has up to 80 characters.",
+    next: "Give it a shorter one.",
+  },
   code_expired: {
     status: 401,
     title: "This link no longer works",
@@ -119,6 +125,18 @@ const MEANINGS = {
     happened: "The hub's own settings let them in, and no page changes those.",
     next: "Change the setting where the hub is deployed.",
   },
+  still_connected: {
+    status: 409,
+    title: "It is connected",
+    happened: "Only an instance that is not connected can be forgotten.",
+    next: "Disconnect it first.",
+  },
+  not_connected: {
+    status: 409,
+    title: "It is not connected",
+    happened: "There is no connector to ask.",
+    next: "Try again when it is back.",
+  },
   policy_full: {
     status: 409,
     title: "Too many at once",
@@ -202,6 +220,12 @@ const MEANINGS = {
     title: "The web app did not answer",
     happened: "It took too long.",
     next: "Try again; its own log says more.",
+  },
+  instance_unanswered: {
+    status: 504,
+    title: "No answer yet",
+    happened: "The hub's connection to the instance did not answer in time.",
+    next: "Look at the instance again in a moment: what you asked for may still happen.",
   },
 } as const satisfies Record<string, ErrorMeaning>;
 

@@ -37,8 +37,11 @@ const LEVELS = {
   github_away: "warning",
   github_grant_worthless: "warning",
   archive_failed: "error",
+  archive_unreadable: "error",
+  activity_dropped: "error",
   census_failed: "warning",
   dependency_failing: "error",
+  inspection_failed: "error",
   look_failed: "error",
   recheck_failed: "error",
   session_unchecked: "error",
@@ -69,6 +72,8 @@ export interface LogFields {
   route?: string;
   /** How many there are now. */
   count?: number;
+  /** In the archive. */
+  file?: string;
   /** What is wrong with a setting, in a sentence that names it. */
   problem?: string;
   /** What was thrown: its name and message. */

@@ -1,24 +1,37 @@
 import { Hono, type Context } from "hono";
-import type { InstanceAction } from "../contracts.ts";
+import * as v from "valibot";
+import type { ActivityEntry } from "../activity.ts";
+import type { ActionResult, InstanceAction } from "../contracts.ts";
+import type { ErrorCode } from "../error-codes.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
-import { cardState, instanceTitle, type Instance } from "../instance.ts";
+import { cardState, instanceTitle, MAX_NAME_LENGTH, type Instance } from "../instance.ts";
+import { log } from "../log.ts";
 import { instanceOrigin } from "../origins.ts";
 import { routes } from "../routes.ts";
-import { InstanceDetails } from "../ui/instance-details.tsx";
+import { CardDetails, WholeDetails } from "../ui/instance-details.tsx";
+import { ConnectorReport, type Report } from "../ui/instance-report.tsx";
 import { Layout } from "../ui/layout.tsx";
 import { STATE_WORDS } from "../ui/words.ts";
+import { visibleText } from "../visible-text.ts";
+import { readForm } from "./form.ts";
+import { viewerCalendar } from "./viewer-calendar.ts";
 
-/** One instance: its page, the piece of it that a card opens, and forgetting it. */
+/** Entries of the activity beside an instance. */
+const ENTRIES = 5;
+/** Said to the element that asked; what is drawn of the instance around it is then drawn anew. */
+const ACTED = { "hx-trigger": "acted" };
+
+/** One instance: its page, the piece of it that a card opens, what its connector tells, and what can be done to it. */
 export const clientPages = new Hono<HubContext>();
 
 clientPages.get(routes.clients, (c) => c.redirect(routes.dashboard));
 
 clientPages.get(routes.client(":id"), async (c) => {
   const instance = await findInstance(c);
+  const entries = await lastEntries(c, instance);
   const title = instanceTitle(instance);
   const now = Date.now();
-  const word = STATE_WORDS[cardState(instance).state];
   return c.html(
     <Layout title={`${title} · Orchestrator`} session={c.get("session")} now={now}>
       <main class="page">
@@ -29,54 +42,128 @@ clientPages.get(routes.client(":id"), async (c) => {
           <bdi>{title}</bdi>
         </h1>
         <p class="page-lead">
-          {word}
+          {STATE_WORDS[cardState(instance).state]}
           <a class="button primary" href={`${instanceOrigin(instance.label, c.env)}/`}>
             Open
           </a>
         </p>
-        <InstanceDetails instance={instance} now={now} whole />
+        <WholeDetails instance={instance} entries={entries} calendar={viewerCalendar(c)} now={now} />
       </main>
     </Layout>,
   );
 });
 
 clientPages.get(routes.clientDetails(":id"), async (c) => {
-  return c.html(<InstanceDetails instance={await findInstance(c)} now={Date.now()} />);
+  const instance = await findInstance(c);
+  const entries = await lastEntries(c, instance);
+  const calendar = viewerCalendar(c);
+  return c.html(<CardDetails instance={instance} entries={entries} calendar={calendar} now={Date.now()} />);
 });
 
 clientPages.get(routes.clientReport(":id"), async (c) => {
-  const session = c.get("session");
-  const hub = c.env.USER_HUB.getByName(session.userId);
-  const report = await hub.inspect(session.id, (await findInstance(c)).label);
-  if (report === "signed_out") throw new HubError("sign_in_required");
-  return c.html(<p>{report === null ? "It does not answer." : `${report.latencyMs} ms`}</p>);
+  const instance = await findInstance(c);
+  const report = await reportOf(c, instance);
+  const drawn = <ConnectorReport instance={instance} report={report} calendar={viewerCalendar(c)} />;
+  if (isPiece(c)) return c.html(drawn);
+  const title = instanceTitle(instance);
+  return c.html(
+    <Layout title={`Connector of ${title} · Orchestrator`} session={c.get("session")}>
+      <main class="page">
+        <p class="crumbs">
+          <a href={routes.client(instance.label)}>
+            <bdi>{title}</bdi>
+          </a>
+        </p>
+        <h1>Connector</h1>
+        <div class="report">{drawn}</div>
+      </main>
+    </Layout>,
+  );
 });
 
 clientPages.post(routes.disconnectClient(":id"), (c) => act(c, { action: "disconnect" }));
 clientPages.post(routes.letClientBack(":id"), (c) => act(c, { action: "let_back" }));
 clientPages.post(routes.refreshClient(":id"), (c) => act(c, { action: "refresh" }));
-clientPages.post(routes.renameClient(":id"), (c) => act(c, { action: "rename", name: "" }));
+clientPages.post(routes.renameClient(":id"), async (c) =>
+  act(c, { action: "rename", name: parseName(await readForm(c)) }),
+);
 clientPages.post(routes.markClientSeen(":id"), (c) => act(c, { action: "mark_seen" }));
 clientPages.post(routes.forgetClient(":id"), (c) => act(c, { action: "forget" }));
+
+const NameSchema = v.object({
+  name: v.pipe(
+    v.string(),
+    v.transform((text) => visibleText(text).trim()),
+    v.maxLength(MAX_NAME_LENGTH),
+  ),
+});
+
+/** An empty name takes the name away. */
+function parseName(form: Record<string, unknown>): string {
+  const parsed = v.safeParse(NameSchema, form);
+  if (!parsed.success) throw new HubError("bad_name");
+  return parsed.output.name;
+}
 
 async function act(c: Context<HubContext>, action: InstanceAction): Promise<Response> {
   const { userId, login } = c.get("session");
   const result = await c.env.USER_HUB.getByName(userId).act(c.req.param("id") ?? "", action, login);
-  if (!("refused" in result)) return c.redirect(routes.dashboard, 303);
-  if (result.refused === "unknown")
-    throw new HubError("not_found", { message: "You have no such instance." });
-  throw new HubError("bad_request", {
-    message:
-      result.refused === "connected"
-        ? "It is connected. Disconnect it first."
-        : "It is not connected, so there is nobody to ask.",
-  });
+  if ("refused" in result) throw refusal(result.refused, c.req.param("id") ?? "");
+  // The dashboard's own connection brings what has changed.
+  if (isPiece(c)) return c.body(null, 204, ACTED);
+  return c.redirect(result.done === null ? routes.dashboard : routes.client(result.done.label), 303);
+}
+
+const REFUSALS: Record<Extract<ActionResult, { refused: string }>["refused"], ErrorCode> = {
+  unknown: "not_found",
+  connected: "still_connected",
+  unreachable: "not_connected",
+  bad_name: "bad_name",
+  unanswered: "instance_unanswered",
+};
+
+function refusal(why: keyof typeof REFUSALS, id: string): HubError {
+  if (why === "unknown") return notFound();
+  return new HubError(REFUSALS[why], { link: { href: routes.client(id), text: "Back to the instance" } });
+}
+
+/** Asked for by htmx, to be put into a page. */
+function isPiece(c: Context<HubContext>): boolean {
+  return c.req.header("hx-request") === "true";
 }
 
 async function findInstance(c: Context<HubContext>): Promise<Instance> {
   const session = c.get("session");
   const instance = await c.env.USER_HUB.getByName(session.userId).find(session.id, c.req.param("id") ?? "");
   if (instance === "signed_out") throw new HubError("sign_in_required");
-  if (instance === null) throw new HubError("not_found", { message: "You have no such instance." });
+  if (instance === null) throw notFound();
   return instance;
+}
+
+function notFound(): HubError {
+  return new HubError("not_found", {
+    message: "You have no such instance.",
+    link: { href: routes.dashboard, text: "Dashboard" },
+  });
+}
+
+async function lastEntries(c: Context<HubContext>, { label }: Instance): Promise<ActivityEntry[]> {
+  const { id, userId } = c.get("session");
+  const page = await c.env.USER_HUB.getByName(userId).activity(id, { filter: "all", label });
+  if (page === "signed_out") throw new HubError("sign_in_required");
+  return page.entries.slice(0, ENTRIES);
+}
+
+/** Asks the connector; whatever keeps it from answering is a sentence on the page and no error of it. */
+async function reportOf(c: Context<HubContext>, { label, connected }: Instance): Promise<Report> {
+  if (!connected) return "away";
+  const { id, userId } = c.get("session");
+  try {
+    const report = await c.env.USER_HUB.getByName(userId).inspect(id, label);
+    if (report !== "signed_out") return report ?? "silent";
+  } catch (error) {
+    log("inspection_failed", { label, error });
+    return "unasked";
+  }
+  throw new HubError("sign_in_required");
 }

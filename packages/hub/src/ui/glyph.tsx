@@ -49,6 +49,10 @@ export function GlyphSprite() {
         />
         <path fill="none" stroke="currentColor" stroke-width="1.8" d="m3.5 12.5 9-9" />
       </symbol>
+      <symbol id="icon-person" viewBox="0 0 16 16">
+        <circle cx="8" cy="5" r="3" fill="none" stroke="currentColor" stroke-width="1.8" />
+        <path fill="none" stroke="currentColor" stroke-width="1.8" d="M2.5 14.5a5.5 5.5 0 0 1 11 0" />
+      </symbol>
       <symbol id="icon-more" viewBox="0 0 16 16">
         <path fill="none" stroke="currentColor" stroke-width="1.8" d="m4 6 4 4 4-4" />
       </symbol>

@@ -1,45 +1,94 @@
+import type { ActivityEntry } from "../activity.ts";
 import { sessionsByUrgency, type Instance } from "../instance.ts";
 import { routes } from "../routes.ts";
+import { absenceWords } from "./activity-words.ts";
+import { ActivityList, activityUrl } from "./activity.tsx";
+import type { Calendar } from "./calendar.ts";
 import { Glyph } from "./glyph.tsx";
+import { ActionForms } from "./action-forms.tsx";
 import { goneWords, sessionTitle } from "./instance-card.tsx";
+import { ReportPlace } from "./instance-report.tsx";
 import { Since } from "./time.tsx";
 import { STATE_WORDS } from "./words.ts";
 
-/** Everything known of an instance; `whole` on its own page, else behind its card. */
-export function InstanceDetails({
-  instance,
-  now,
-  whole = false,
-}: {
+/** The id of what is behind a card, in the page. */
+const detailsId = (label: string) => `details-${label}`;
+
+interface DetailsProps {
   instance: Instance;
+  /** Of this instance, newest first. */
+  entries: readonly ActivityEntry[];
+  calendar: Calendar;
   now: number;
-  whole?: boolean;
-}) {
-  const { software, upstream } = instance;
+}
+
+/** What is behind a card: asked for when it is opened, and again after each action done there. */
+export function CardDetails({ instance, entries, calendar, now }: DetailsProps) {
+  const { label } = instance;
+  return (
+    <div
+      id={detailsId(label)}
+      class="details"
+      hx-get={routes.clientDetails(label)}
+      hx-trigger="acted"
+      hx-target="this"
+      hx-swap="outerHTML"
+    >
+      <ActionForms instance={instance} isLive />
+      <Facts instance={instance} calendar={calendar} now={now} />
+      <LastActivity label={label} entries={entries} calendar={calendar} />
+      <ReportPlace label={label} />
+      <p class="pager">
+        <a href={routes.client(label)}>Page of its own</a>
+      </p>
+    </div>
+  );
+}
+
+/** Everything there is to say of an instance, on its own page. */
+export function WholeDetails({ instance, entries, calendar, now }: DetailsProps) {
   return (
     <>
-      <dl class="facts">
-        <Fact name="Project" value={instance.project} />
-        <Fact name="Host" value={`${instance.hostname} (${instance.platform})`} />
-        <Fact
-          name="Web app"
-          value={upstream === null ? "not recognised" : `${upstream.name} ${upstream.version}`}
-        />
-        <Fact name="Connector" value={`${software.name} ${software.version}`} />
-        <Fact name="Id" value={instance.clientId} />
-        <ConnectionFact instance={instance} now={now} />
-        <dt>First seen</dt>
-        <dd>
-          <Since at={instance.firstSeenAt} now={now} ago />
-        </dd>
-      </dl>
-      {whole ? (
-        <SessionTable instance={instance} now={now} />
-      ) : (
-        <a href={routes.client(instance.label)}>Details</a>
-      )}
-      {!instance.connected && <Forget instance={instance} />}
+      <ActionForms instance={instance} />
+      <Facts instance={instance} calendar={calendar} now={now} />
+      <SessionTable instance={instance} now={now} />
+      <section aria-labelledby="last-activity">
+        <h2 id="last-activity">Last activity</h2>
+        <LastActivity label={instance.label} entries={entries} calendar={calendar} />
+      </section>
+      <section aria-labelledby="report-heading">
+        <h2 id="report-heading">Connector</h2>
+        <ReportPlace label={instance.label} />
+      </section>
     </>
+  );
+}
+
+function Facts({ instance, calendar, now }: Omit<DetailsProps, "entries">) {
+  const { software, upstream, absence } = instance;
+  const exact = (at: number) => calendar.exact(at);
+  return (
+    <dl class="facts">
+      <Fact name="Project" value={instance.project} />
+      <Fact name="Host" value={`${instance.hostname} (${instance.platform})`} />
+      <Fact
+        name="Web app"
+        value={upstream === null ? "not recognised" : `${upstream.name} ${upstream.version}`}
+      />
+      <Fact name="Connector" value={`${software.name} ${software.version}`} />
+      <Fact name="Id" value={instance.clientId} />
+      <ConnectionFact instance={instance} now={now} />
+      {absence !== null && (
+        <Fact
+          name="Away before"
+          value={`${absenceWords(absence)}, from ${exact(absence.since)} to ${exact(absence.until)}`}
+        />
+      )}
+      <dt>First seen</dt>
+      <dd>
+        <Since at={instance.firstSeenAt} now={now} ago />
+      </dd>
+    </dl>
   );
 }
 
@@ -112,12 +161,21 @@ function SessionTable({ instance, now }: { instance: Instance; now: number }) {
   );
 }
 
-function Forget({ instance }: { instance: Instance }) {
+function LastActivity({
+  label,
+  entries,
+  calendar,
+}: Pick<DetailsProps, "entries" | "calendar"> & { label: string }) {
   return (
-    <form method="post" action={routes.forgetClient(instance.label)}>
-      <button class="plain danger" type="submit">
-        Forget this instance
-      </button>
-    </form>
+    <>
+      {entries.length === 0 ? (
+        <p class="hint">Nothing has happened yet.</p>
+      ) : (
+        <ActivityList entries={entries} calendar={calendar} named={false} />
+      )}
+      <p class="pager">
+        <a href={activityUrl({ filter: "all", label })}>All activity</a>
+      </p>
+    </>
   );
 }
