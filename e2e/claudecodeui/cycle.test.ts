@@ -30,14 +30,14 @@ afterAll(async () => {
 });
 
 function newAdapter(settings = folder): Adapter {
-  const notice = (message: string) => notices.push(message);
-  return createClaudecodeuiAdapter({
+  const made = createClaudecodeuiAdapter({
     target: real.origin,
     home: real.home,
     env: {},
     folder: settings,
-    notice,
   });
+  made.onNotice?.((message) => notices.push(message));
+  return made;
 }
 
 /** What the page stores and sends: taken from the page itself, as a browser would. */

@@ -50,6 +50,8 @@ export interface Adapter {
   refresh(): Promise<void>;
   /** Called back whenever `sessions()` may have changed; returns a function that ends it. */
   onChange(listener: () => void): () => void;
+  /** Called back with one sentence for whoever runs the connector; returns a function that ends it. */
+  onNotice?(listener: (message: string) => void): () => void;
 }
 
 /** For an application nothing is known about. */

@@ -34,7 +34,7 @@ export function boundedSessions(sessions: readonly ClaudeSession[]): ClaudeSessi
 }
 
 /** Cuts between characters, not inside one that takes two code units. */
-function cut(text: string, length: number): string {
+export function cut(text: string, length: number): string {
   if (text.length <= length) return text;
   const end = text.charCodeAt(length - 1);
   return text.slice(0, end >= 0xd800 && end <= 0xdbff ? length - 1 : length);

@@ -3,11 +3,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { afterEach, expect, test, vi } from "vitest";
-import {
-  OrchestratorClient,
-  type OrchestratorClientEvents,
-  type OrchestratorClientOptions,
-} from "./client.ts";
+import type { OrchestratorClientEvents, OrchestratorClientOptions } from "./client-contract.ts";
+import { OrchestratorClient } from "./client.ts";
 import { startFakeHub } from "./testing/fake-hub.ts";
 import { asOtherUser, canBeOtherUser } from "./testing/other-user.ts";
 

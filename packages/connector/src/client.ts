@@ -3,24 +3,33 @@ import { EventEmitter } from "node:events";
 import { Agent } from "node:http";
 import {
   DEFAULT_PEER_LIMITS,
+  LOG_CAPABILITY,
   needsPerson,
   PROTOCOL_VERSION,
+  type Absence,
   type ConnectionErrorCode,
-  type InstanceMetadata,
+  type LogLine,
   type Register,
+  type Registered,
   type RequestHead,
   type Stream,
 } from "@ai-orchestrator/protocol";
+import { Absences } from "./absences.ts";
 import { createPlainAdapter, type Adapter } from "./adapter.ts";
 import { Backoff } from "./backoff.ts";
 import { boundedMetadata } from "./bounded.ts";
+import type { OrchestratorClientEvents, OrchestratorClientOptions } from "./client-contract.ts";
 import { forwardHttp, type Upstream } from "./forward-http.ts";
 import { forwardWebSocket } from "./forward-websocket.ts";
 import { HUB_ADDRESS_RULE, isHubAddress } from "./hub-address.ts";
-import { HubSocket, type SocketEnd } from "./hub-socket.ts";
+import { GapDetector, LOOK_FOR_GAPS_MS, systemClocks } from "./gap.ts";
+import { HubSocket } from "./hub-socket.ts";
+import { AnswerLimit, RecentLog } from "./log.ts";
 import { isLoopbackHost } from "./loopback.ts";
+import { Narrator, type Said } from "./narrator.ts";
 import { OwnAgent } from "./own-connection.ts";
-import { MAX_RETRY_MS } from "./retry-after.ts";
+import { askPause, retryPause } from "./pause.ts";
+import type { SocketEnd } from "./socket-end.ts";
 import { StatusTracker, type StatusReport } from "./status.ts";
 
 const SOFTWARE = { name: "ai-orchestrator-connector", version: "0.1.0" };
@@ -29,49 +38,25 @@ const FIRST_RETRY_MS = 500;
 const STABLE_MS = 10_000;
 const AGENT = { keepAlive: true, maxFreeSockets: 64 };
 
-export interface OrchestratorClientOptions {
-  /** The hub, `https://hub.example.com` or `http://hub.localhost:8787`. */
-  url: string;
-  token: string;
-  clientId: string;
-  /** The local web application: always an origin on this machine, `http://127.0.0.1:3001`. */
-  target: string;
-  metadata: InstanceMetadata;
-  adapter?: Adapter;
-  /** Seconds between heartbeats, at most 45. Default 30. */
-  heartbeatIntervalSeconds?: number;
-  /** Largest pause between two attempts, in seconds. Default 30. */
-  maxReconnectSeconds?: number;
-  /** How long the application may take to begin an answer, in seconds. Default 120. */
-  upstreamTimeoutSeconds?: number;
-  /**
-   * What another user of this machine may run. Default: neither. Without `hub`, a hub over plain http is dialled only where
-   * its port is this user's; without `target`, the application is connected to only where its port is.
-   */
-  allowOtherUser?: { hub?: boolean; target?: boolean };
-}
-
-/** What happens to the connection, in the order it happens. */
-export interface OrchestratorClientEvents {
-  connecting: [{ attempt: number }];
-  connected: [{ label: string; url: string }];
-  /** The connection ended and another attempt follows in `retryMs`. */
-  disconnected: [{ code: SocketEnd["code"]; message: string; retryMs: number }];
-  /** The hub said to stay away, or refused the token: no further attempt. */
-  stopped: [{ code: ConnectionErrorCode; message: string }];
-  status: [{ status: "idle" | "active" | "busy"; needsPerson: number }];
-  /** Something a person may want to know that did not end the connection. */
-  warning: [{ message: string }];
-}
-
 export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
   readonly options: OrchestratorClientOptions;
   readonly #adapter: Adapter;
   readonly #upstream: Upstream;
   readonly #tracker: StatusTracker;
   readonly #backoff: Backoff;
+  readonly #narrator = new Narrator();
+  readonly #log: RecentLog;
+  readonly #answers = new AnswerLimit();
+  readonly #gaps = new GapDetector(systemClocks);
+  readonly #absences = new Absences(systemClocks);
+  /** Told in the registration that is on its way. */
+  #absence: Absence | undefined;
   #socket: HubSocket | undefined;
+  #watch: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** True while the next attempt waits for nothing but the backoff. */
+  #isHasty = false;
+  #isSentAway = false;
   #registeredAt = Number.POSITIVE_INFINITY;
   #state: "new" | "running" | "stopped" = "new";
 
@@ -86,6 +71,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
     }
     this.#adapter = options.adapter ?? createPlainAdapter();
     this.#tracker = new StatusTracker(this.#adapter);
+    this.#log = new RecentLog([options.token]);
     this.#backoff = new Backoff({
       baseMs: FIRST_RETRY_MS,
       maxMs: (options.maxReconnectSeconds ?? 30) * 1000,
@@ -100,15 +86,23 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
     };
   }
 
+  /** What it did and what happened to it lately, oldest first; its owner sees the same at the hub. */
+  get log(): LogLine[] {
+    return this.#log.lines();
+  }
+
   /** Begins connecting; returns at once. */
   start(): void {
     if (this.#state !== "new") return;
     this.#state = "running";
+    this.#say(this.#narrator.connecting(this.options.url, this.options.clientId));
     this.#tracker.onChange((report) => this.#report(report));
+    this.#adapter.onNotice?.((message) => this.#warn(message));
+    this.#watch = setInterval(() => this.#lookForGap(), LOOK_FOR_GAPS_MS).unref();
     this.#adapter.start().then(
       () => this.#dial(),
       (error: unknown) => {
-        this.emit("warning", { message: `The application could not be prepared: ${String(error)}` });
+        this.#warn(`The application could not be prepared: ${String(error)}`);
         this.#dial();
       },
     );
@@ -119,6 +113,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
     const wasNew = this.#state === "new";
     this.#state = "stopped";
     clearTimeout(this.#retry);
+    clearInterval(this.#watch);
     this.#socket?.leave();
     this.#tracker.stop();
     this.#upstream.agent.destroy();
@@ -128,7 +123,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
   #dial(): void {
     if (this.#state !== "running") return;
     const { url, token, clientId, allowOtherUser, heartbeatIntervalSeconds = 30 } = this.options;
-    this.emit("connecting", { attempt: this.#backoff.attempts + 1 });
+    if (!this.#isSentAway) this.emit("connecting", { attempt: this.#backoff.attempts + 1 });
     this.#socket = new HubSocket({
       url,
       token,
@@ -137,16 +132,15 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
       heartbeatIntervalMs: Math.min(heartbeatIntervalSeconds, 45) * 1000,
       register: () => this.#register(),
       request: (stream, head, ended) => this.#forward(stream, head, ended),
-      registered: ({ instance }) => {
-        this.#registeredAt = performance.now();
-        this.emit("connected", instance);
-      },
+      registered: (message) => this.#registered(message),
       command: (command) => this.#command(command),
+      log: () => (this.#answers.isAllowed(performance.now()) ? this.#log.lines() : undefined),
       ended: (end) => this.#ended(end),
     });
   }
 
   #register(): Register {
+    this.#absence = this.#absences.current();
     const { clientId, metadata } = this.options;
     const { software } = this.#adapter;
     return {
@@ -155,10 +149,20 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
       client_id: clientId,
       software: SOFTWARE,
       metadata: boundedMetadata(software ? { upstream: software, ...metadata } : metadata),
-      capabilities: [],
+      capabilities: [LOG_CAPABILITY],
       limits: DEFAULT_PEER_LIMITS,
+      ...(this.#absence && { absence: this.#absence }),
       ...this.#tracker.current(),
     };
+  }
+
+  #registered({ instance }: Registered): void {
+    this.#registeredAt = performance.now();
+    this.#isSentAway = false;
+    this.#absences.registered();
+    const absence = this.#absence;
+    this.#say(this.#narrator.connected(instance.url, absence));
+    this.emit("connected", { ...instance, ...(absence && { absence }) });
   }
 
   #forward(stream: Stream, head: RequestHead, ended: boolean): void {
@@ -171,34 +175,89 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
 
   #command(command: "disconnect" | "refresh_status"): void {
     if (command === "disconnect") {
-      this.#socket?.leave();
+      this.#socket?.leave({ then: "ask_later", code: "disconnected", message: "Its owner sent it away." });
       return;
     }
     this.#adapter.refresh().then(
       () => this.#socket?.sendStatus(this.#tracker.current()),
-      (error: unknown) =>
-        this.emit("warning", { message: `The status could not be refreshed: ${String(error)}` }),
+      (error: unknown) => this.#warn(`The status could not be refreshed: ${String(error)}`),
     );
   }
 
   #report(report: StatusReport): void {
     this.#socket?.sendStatus(report);
-    this.emit("status", { status: report.status, needsPerson: report.sessions.filter(needsPerson).length });
+    const { status } = report;
+    const waiting = report.sessions.filter(needsPerson).length;
+    this.#say(this.#narrator.status(status, waiting));
+    this.emit("status", { status, needsPerson: waiting });
+  }
+
+  #warn(message: string): void {
+    this.#say(this.#narrator.note(message));
+    this.emit("warning", { message });
+  }
+
+  #say(said: Said | undefined): void {
+    if (!said) return;
+    this.emit("log", { ...this.#log.add(Date.now(), said.level, said.text), kind: said.kind });
+  }
+
+  /** After a time in which nothing ran here, a connection must prove itself, and an attempt is not put off any longer. */
+  #lookForGap(): void {
+    if (!this.#noticeGap()) return;
+    if (this.#socket) this.#socket.doubt();
+    else if (this.#isHasty) this.#dialAfter(retryPause(undefined, this.#backoff));
+  }
+
+  #noticeGap(): boolean {
+    const gap = this.#gaps.look();
+    if (!gap) return false;
+    this.#absences.gap(gap);
+    this.#backoff.reset();
+    return true;
   }
 
   #ended(end: SocketEnd): void {
     this.#socket = undefined;
     if (this.#state !== "running") return;
-    if (end.stayAway) {
-      this.#state = "stopped";
-      this.emit("stopped", { code: end.code, message: end.message });
-      return;
-    }
+    // The end of a connection is often what this process hears first when it runs again.
+    this.#noticeGap();
+    if (end.then === "stay_away") return this.#stopped(end.code, end.message);
+    if (end.code === "not_admitted" || end.then === "ask_later") this.#absences.refused();
+    else this.#absences.lost();
+    if (end.then === "ask_later") this.#sentAway(end.message);
+    if (this.#isSentAway) return this.#dialAfter(askPause(end.retryAfterMs));
+    this.#disconnected(end);
+  }
+
+  #stopped(code: ConnectionErrorCode, message: string): void {
+    this.#state = "stopped";
+    clearInterval(this.#watch);
+    this.#say(this.#narrator.stopped(code, message));
+    this.emit("stopped", { code, message });
+  }
+
+  #sentAway(message: string): void {
+    if (this.#isSentAway) return;
+    this.#isSentAway = true;
+    this.#backoff.reset();
+    this.#say(this.#narrator.sentAway());
+    this.emit("sentAway", { message });
+  }
+
+  #disconnected({ code, message, retryAfterMs }: SocketEnd): void {
     if (performance.now() - this.#registeredAt >= STABLE_MS) this.#backoff.reset();
     this.#registeredAt = Number.POSITIVE_INFINITY;
-    // Not before the hub wishes, and not all at the moment it named.
-    const retryMs = Math.min((end.retryAfterMs ?? 0) + this.#backoff.next(), MAX_RETRY_MS);
-    this.emit("disconnected", { code: end.code, message: end.message, retryMs });
-    this.#retry = setTimeout(() => this.#dial(), retryMs);
+    const retryMs = retryPause(retryAfterMs, this.#backoff);
+    this.#say(this.#narrator.disconnected(code, message, retryMs));
+    this.emit("disconnected", { code, message, retryMs });
+    this.#dialAfter(retryMs);
+    this.#isHasty = retryAfterMs === undefined;
+  }
+
+  #dialAfter(ms: number): void {
+    clearTimeout(this.#retry);
+    this.#isHasty = false;
+    this.#retry = setTimeout(() => this.#dial(), ms);
   }
 }

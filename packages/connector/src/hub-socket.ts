@@ -1,11 +1,8 @@
 /** One connection to the hub, from dialling to its end: registration, heartbeats, control messages and frames. */
-import type * as http from "node:http";
 import { WebSocket } from "ws";
 import {
   Connection,
-  CONNECTION_ERRORS,
   ConnectionError,
-  connectionErrorName,
   DEFAULT_PEER_LIMITS,
   encodeControl,
   HEARTBEAT_PING,
@@ -15,26 +12,18 @@ import {
   SUBPROTOCOL,
   truncateReason,
   type Command,
-  type ConnectionErrorCode,
+  type GoAway,
+  type LogLine,
   type Register,
   type Registered,
   type RequestHead,
   type StatusUpdate,
   type Stream,
 } from "@ai-orchestrator/protocol";
+import { Heartbeat } from "./heartbeat.ts";
 import { resolveLoopback } from "./loopback.ts";
 import { OtherUserError, ownAgent } from "./own-connection.ts";
-import { retryAfterMs } from "./retry-after.ts";
-
-/** Why a connection ended. `retryAfterMs` is the hub's wish; `not_admitted`: it does not let the token's owner in now. */
-export type SocketEnd =
-  | { stayAway: true; code: ConnectionErrorCode; message: string }
-  | {
-      stayAway: false;
-      code: ConnectionErrorCode | "connection_lost" | "unreachable" | "not_admitted";
-      message: string;
-      retryAfterMs?: number;
-    };
+import { endOf, endOfClose, readRefusal, type SocketEnd } from "./socket-end.ts";
 
 export interface HubSocketOptions {
   url: string;
@@ -48,20 +37,22 @@ export interface HubSocketOptions {
   request(stream: Stream, head: RequestHead, ended: boolean): void;
   registered(message: Registered): void;
   command(command: Command["command"]): void;
+  /** Asked where the hub wants to see the recent log; undefined where it asks too often. */
+  log(): LogLine[] | undefined;
   /** Called once, last. */
   ended(end: SocketEnd): void;
 }
 
 const LEAVE_TIMEOUT_MS = 500;
-/** A refusal is a status and a sentence; it is read no further than this, and no longer. */
-const REFUSAL_BYTES = 16 * 1024;
-const REFUSAL_TIMEOUT_MS = 5_000;
+/** How long the hub may take to prove a connection that is in doubt. */
+const PROOF_TIMEOUT_MS = 1_500;
+const STOPPED: SocketEnd = { then: "stay_away", code: "disconnected", message: "stopped" };
 
 export class HubSocket {
   readonly #options: HubSocketOptions;
   readonly #socket: WebSocket;
   #connection: Connection | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
+  #heartbeat: Heartbeat | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #goAway: SocketEnd | undefined;
   #over = false;
@@ -85,10 +76,16 @@ export class HubSocket {
     this.#socket.send(encodeControl({ type: "status_update", ...status }));
   }
 
-  /** Leaves: the hub sees a clean end. */
-  leave(): void {
+  /** This process did not run for a while: the connection must prove itself at once, or end. */
+  doubt(): void {
+    if (this.#heartbeat) this.#heartbeat.ask(PROOF_TIMEOUT_MS);
+    else this.#fail(new ConnectionError("heartbeat_timeout", "the connection was not made in time"));
+  }
+
+  /** Leaves: the hub sees a clean end. `end` is what is told to this end's owner. */
+  leave(end: SocketEnd = STOPPED): void {
     this.#connection?.lost("the connector was stopped");
-    this.#end({ code: "disconnected", message: "stopped", stayAway: true });
+    this.#end(end);
     this.#socket.close(1000, "stopped");
     // A hub that does not answer the close keeps nobody waiting.
     setTimeout(() => this.#socket.terminate(), LEAVE_TIMEOUT_MS).unref();
@@ -98,17 +95,30 @@ export class HubSocket {
     const socket = this.#socket;
     socket.on("open", () => {
       socket.send(encodeControl(this.#options.register()));
-      this.#expect(LIMITS.registerTimeoutSeconds, "the hub did not answer the registration");
+      const unanswered = "the hub did not answer the registration";
+      this.#deadline = setTimeout(
+        () => this.#fail(new ConnectionError("heartbeat_timeout", unanswered)),
+        LIMITS.registerTimeoutSeconds * 1000,
+      );
     });
-    socket.on("unexpected-response", (_request, answer) => this.#refused(answer));
+    socket.on("unexpected-response", (_request, answer) =>
+      readRefusal(answer, (end) => {
+        this.#end(end);
+        socket.terminate();
+      }),
+    );
     socket.on("message", (data: Buffer, isBinary) => this.#message(data, isBinary));
     socket.on("error", (error) =>
-      this.#end({ code: "unreachable", message: describe(error), stayAway: false }),
+      this.#end({ code: "unreachable", message: describe(error), then: "retry" }),
     );
-    socket.on("close", (code, reason) => this.#closed(code, reason.toString("utf8")));
+    socket.on("close", (code, reason) =>
+      this.#end(this.#goAway ?? endOfClose(code, reason.toString("utf8"))),
+    );
   }
 
   #message(data: Buffer, isBinary: boolean): void {
+    // What was on its way when this end closed.
+    if (this.#over) return;
     try {
       if (!isBinary) return this.#control(data.toString("utf8"));
       if (!this.#connection) throw new ConnectionError("bad_message", "a frame before registration");
@@ -123,7 +133,7 @@ export class HubSocket {
 
   #control(text: string): void {
     if (text === HEARTBEAT_PONG) {
-      clearTimeout(this.#deadline);
+      this.#heartbeat?.answered();
       return;
     }
     const message = parseHubMessage(text);
@@ -132,12 +142,24 @@ export class HubSocket {
         return this.#registered(message);
       case "command":
         return this.#options.command(message.command);
-      case "go_away":
-        this.#goAway = endOf(message.code, message.message);
-        return;
       case "log_request":
+        return this.#sendLog(message.id);
+      case "go_away":
+        return this.#goneAway(message);
       case undefined:
     }
+  }
+
+  /** Who is only asked to come back later is closed by the hub, once it is done. */
+  #goneAway({ code, message }: GoAway): void {
+    this.#goAway = endOf(code, message);
+    if (this.#goAway.then !== "retry") this.leave(this.#goAway);
+  }
+
+  /** Before registration nobody has a right to ask. */
+  #sendLog(id: number): void {
+    const lines = this.#connection && this.#options.log();
+    if (lines) this.#socket.send(encodeControl({ type: "log", id, lines }));
   }
 
   #registered(message: Registered): void {
@@ -151,21 +173,14 @@ export class HubSocket {
       send: (bytes) => this.#socket.send(bytes),
       request: (stream, head, ended) => this.#options.request(stream, head, ended),
     });
-    this.#heartbeat = setInterval(() => this.#beat(), this.#options.heartbeatIntervalMs);
+    const unanswered = "the hub did not answer a heartbeat";
+    this.#heartbeat = new Heartbeat({
+      intervalMs: this.#options.heartbeatIntervalMs,
+      answerMs: LIMITS.heartbeatTimeoutSeconds * 1000,
+      send: () => this.#socket.send(HEARTBEAT_PING),
+      failed: () => this.#fail(new ConnectionError("heartbeat_timeout", unanswered)),
+    });
     this.#options.registered(message);
-  }
-
-  #beat(): void {
-    this.#socket.send(HEARTBEAT_PING);
-    this.#expect(LIMITS.heartbeatTimeoutSeconds, "the hub did not answer a heartbeat");
-  }
-
-  #expect(seconds: number, message: string): void {
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(
-      () => this.#fail(new ConnectionError("heartbeat_timeout", message)),
-      seconds * 1000,
-    );
   }
 
   /** Ends the connection for a fault of the hub's; the socket may be dead, so nothing is waited for. */
@@ -175,35 +190,10 @@ export class HubSocket {
     this.#socket.terminate();
   }
 
-  #refused(answer: http.IncomingMessage): void {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const timer = setTimeout(() => answer.destroy(), REFUSAL_TIMEOUT_MS);
-    answer.on("data", (chunk: Buffer) => {
-      chunks.push(chunk);
-      bytes += chunk.byteLength;
-      if (bytes >= REFUSAL_BYTES) answer.destroy();
-    });
-    // What was cut off is an error of the stream's; the status counts all the same.
-    answer.on("error", () => answer.destroy());
-    answer.on("close", () => {
-      clearTimeout(timer);
-      const body = Buffer.concat(chunks).subarray(0, REFUSAL_BYTES).toString("utf8");
-      this.#end(refusalOf(answer, body));
-      this.#socket.terminate();
-    });
-  }
-
-  #closed(code: number, reason: string): void {
-    const name = connectionErrorName(code);
-    const lost = { code: "connection_lost", message: closeText(code, reason), stayAway: false } as const;
-    this.#end(this.#goAway ?? (name ? endOf(name, reason || name) : lost));
-  }
-
   #end(end: SocketEnd): void {
     if (this.#over) return;
     this.#over = true;
-    clearInterval(this.#heartbeat);
+    this.#heartbeat?.stop();
     clearTimeout(this.#deadline);
     this.#connection?.lost();
     this.#options.ended(end);
@@ -220,45 +210,6 @@ function connectUrl(hub: string, clientId: string): URL {
 /** https says whom it reaches. Plain http is for this machine, where whoever comes first can listen while the hub does not run. */
 function mustBeOwn({ url, allowOtherUser }: HubSocketOptions): boolean {
   return !allowOtherUser && new URL(url).protocol === "http:";
-}
-
-function endOf(code: ConnectionErrorCode, message: string): SocketEnd {
-  const stayAway = CONNECTION_ERRORS[code].then === "stay_away";
-  return { code, message, stayAway };
-}
-
-const REFUSAL_CODES = new Map<number | undefined, SocketEnd["code"]>([
-  [403, "not_admitted"],
-  [429, "rate_limited"],
-]);
-
-/** A refused upgrade: only a bad token is for good. */
-function refusalOf(answer: http.IncomingMessage, body: string): SocketEnd {
-  const message = refusalMessage(body) ?? `the hub answered ${answer.statusCode ?? "nothing"}`;
-  if (answer.statusCode === 401) return { code: "unauthorized", message, stayAway: true };
-  const wished = retryAfterMs(answer.headers["retry-after"], Date.now());
-  return {
-    code: REFUSAL_CODES.get(answer.statusCode) ?? "unreachable",
-    message,
-    stayAway: false,
-    ...(wished === undefined ? {} : { retryAfterMs: wished }),
-  };
-}
-
-function refusalMessage(body: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(body);
-    const found = (value as { error?: { message?: unknown } } | null)?.error?.message;
-    return typeof found === "string" ? found.slice(0, 300) : undefined;
-  } catch {
-    // Whatever answers there is not a hub; its status says enough.
-    return undefined;
-  }
-}
-
-function closeText(code: number, reason: string): string {
-  if (reason !== "") return reason;
-  return code === 1006 ? "the connection broke" : `closed with ${code}`;
 }
 
 function describe(error: Error & { code?: string }): string {

@@ -1,4 +1,5 @@
 export * from "./adapter.ts";
+export * from "./client-contract.ts";
 export * from "./client.ts";
 export {
   createClaudecodeuiAdapter,

@@ -20,8 +20,8 @@ export interface Attachment {
 }
 
 /**
- * Looks now and every three seconds. A connector that ended by itself was told to stay away (disconnected by its owner,
- * its token revoked) and has said so: the same claudecodeui is not attached again in this run. Resolves after the first
+ * Looks now and every three seconds. A connector that ended by itself was told to stay away (its token was revoked, another
+ * took its place) and has said so: the same claudecodeui is not attached again in this run. Resolves after the first
  * look, with whether there was one.
  */
 export async function keepAttached(options: AttachOptions): Promise<Attachment & { found: boolean }> {

@@ -22,8 +22,6 @@ export interface ClaudecodeuiAdapterOptions {
   env?: NodeJS.ProcessEnv;
   /** Where to keep the password of a user the connector registers. Default: the connector's settings folder. */
   folder?: string;
-  /** Told in one sentence what a person at the terminal should know. */
-  notice?: (message: string) => void;
 }
 
 /** An adapter for the claudecodeui at `target`, which need not run yet. */
@@ -36,6 +34,7 @@ class ClaudecodeuiAdapter implements Adapter {
   readonly #signIn: SignIn;
   readonly #watch: SessionWatch;
   readonly #listeners = new Set<() => void>();
+  readonly #noticed = new Set<(message: string) => void>();
   #version: string | undefined;
 
   constructor(options: ClaudecodeuiAdapterOptions) {
@@ -51,7 +50,9 @@ class ClaudecodeuiAdapter implements Adapter {
         const server = await readLocalServer(home);
         return { env, home, appRoot: server?.port === port ? server.appRoot : undefined };
       },
-      notice: options.notice ?? (() => undefined),
+      notice: (message) => {
+        for (const listener of this.#noticed) listener(message);
+      },
     });
     this.#watch = new SessionWatch({
       ask: this.#ask,
@@ -73,6 +74,7 @@ class ClaudecodeuiAdapter implements Adapter {
   stop(): Promise<void> {
     this.#watch.stop();
     this.#listeners.clear();
+    this.#noticed.clear();
     return Promise.resolve();
   }
 
@@ -108,6 +110,11 @@ class ClaudecodeuiAdapter implements Adapter {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onNotice(listener: (message: string) => void): () => void {
+    this.#noticed.add(listener);
+    return () => this.#noticed.delete(listener);
   }
 
   readonly #ask: Ask = async (path) => {

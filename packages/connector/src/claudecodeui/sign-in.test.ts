@@ -219,8 +219,8 @@ test("where nothing answers, nothing throws", async () => {
     home,
     env: {},
     folder: path.join(home, "settings"),
-    notice: (message) => notices.push(message),
   });
+  adapter.onNotice?.((message) => notices.push(message));
   await adapter.start();
   expect(adapter.software).toBeUndefined();
   expect(adapter.sessions()).toEqual([]);

@@ -101,8 +101,7 @@ async function describeApplication(
     return { target, adapter: createPlainAdapter(), isOthers: false };
   }
   terminal.say(`Found claudecodeui ${software.version} at ${target}`);
-  const notice = (message: string) => terminal.say(`Note: ${message}`);
-  return { target, adapter: createClaudecodeuiAdapter({ target, env, home, notice }), isOthers: false };
+  return { target, adapter: createClaudecodeuiAdapter({ target, env, home }), isOthers: false };
 }
 
 /** Looks until there is something, and says once that it waits. */

@@ -80,7 +80,6 @@ async function run(application: Application, options: ConnectOptions, signal: Ab
       platform: process.platform,
     },
   });
-  terminal.say(`Connecting to ${settings.url} as ${clientId}`);
   const refused = report(client, terminal);
   client.start();
   const code = await Promise.race([refused, aborted(signal).then(() => EXIT.ended)]);

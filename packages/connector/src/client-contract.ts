@@ -1,0 +1,49 @@
+/** What the library is told, and what it says. */
+import type { Absence, ConnectionErrorCode, InstanceMetadata, LogLine } from "@ai-orchestrator/protocol";
+import type { Adapter } from "./adapter.ts";
+import type { Said } from "./narrator.ts";
+import type { SocketEnd } from "./socket-end.ts";
+
+export interface OrchestratorClientOptions {
+  /** The hub, `https://hub.example.com` or `http://hub.localhost:8787`. */
+  url: string;
+  token: string;
+  clientId: string;
+  /** The local web application: always an origin on this machine, `http://127.0.0.1:3001`. */
+  target: string;
+  metadata: InstanceMetadata;
+  adapter?: Adapter;
+  /** Seconds between heartbeats, at most 45. Default 30. */
+  heartbeatIntervalSeconds?: number;
+  /** Largest pause between two attempts, in seconds. Default 30. */
+  maxReconnectSeconds?: number;
+  /** How long the application may take to begin an answer, in seconds. Default 120. */
+  upstreamTimeoutSeconds?: number;
+  /**
+   * What another user of this machine may run. Default: neither. Without `hub`, a hub over plain http is dialled only where
+   * its port is this user's; without `target`, the application is connected to only where its port is.
+   */
+  allowOtherUser?: { hub?: boolean; target?: boolean };
+}
+
+/** What happens to the connection, in the order it happens. */
+export interface OrchestratorClientEvents {
+  /** Not said of the attempts of one that was sent away. */
+  connecting: [{ attempt: number }];
+  /** `absence`: what the hub was told of the time before. */
+  connected: [{ label: string; url: string; absence?: Absence }];
+  /** The connection ended, or was not made, and another attempt follows in `retryMs`. */
+  disconnected: [{ code: SocketEnd["code"]; message: string; retryMs: number }];
+  /**
+   * Its owner has sent the instance away. It asks about once a minute whether it may return and says nothing of that;
+   * `connected` follows when it may, `stopped` when the hub refuses it for good.
+   */
+  sentAway: [{ message: string }];
+  /** The hub said to stay away, or refused the token: no further attempt. */
+  stopped: [{ code: ConnectionErrorCode; message: string }];
+  status: [{ status: "idle" | "active" | "busy"; needsPerson: number }];
+  /** Something a person may want to know that did not end the connection. */
+  warning: [{ message: string }];
+  /** A line for each thing that a person may want to read, as the hub may be shown it. */
+  log: [LogLine & { kind: Said["kind"] }];
+}

@@ -1,0 +1,52 @@
+/** Proof that the hub is there: a fixed text every so often, and its answer in time. */
+
+export interface HeartbeatOptions {
+  intervalMs: number;
+  /** How long an answer may take. */
+  answerMs: number;
+  send(): void;
+  /** No answer came in time. Called once. */
+  failed(): void;
+}
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  readonly #interval: NodeJS.Timeout;
+  /** Sent and not answered; answers come in order, so an old one proves nothing about a later question. */
+  #unanswered = 0;
+  #deadline: NodeJS.Timeout | undefined;
+  #waitMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#interval = setInterval(() => this.ask(), options.intervalMs);
+  }
+
+  /** Sends one now; its answer is waited for this long. A wait that ends sooner stays as it is. */
+  ask(waitMs: number = this.#options.answerMs): void {
+    this.#unanswered++;
+    if (waitMs < this.#waitMs) this.#wait(waitMs);
+    this.#options.send();
+  }
+
+  answered(): void {
+    this.#unanswered = Math.max(0, this.#unanswered - 1);
+    clearTimeout(this.#deadline);
+    if (this.#unanswered > 0) this.#wait(this.#waitMs);
+    else this.#waitMs = Number.POSITIVE_INFINITY;
+  }
+
+  stop(): void {
+    clearInterval(this.#interval);
+    clearTimeout(this.#deadline);
+  }
+
+  #wait(waitMs: number): void {
+    this.#waitMs = waitMs;
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => {
+      this.stop();
+      this.#options.failed();
+    }, waitMs);
+  }
+}
