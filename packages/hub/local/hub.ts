@@ -81,6 +81,7 @@ function quoted(text: string): string {
 function miniflareOptions(options: HubOptions, addresses: string[]): V4MiniflareOptions {
   const worker = JSON.parse(readFileSync(built.options, "utf8")) as Record<string, unknown> & {
     bindings: Record<string, unknown>;
+    assets: { directory: string };
   };
   return {
     ...worker,
@@ -88,6 +89,8 @@ function miniflareOptions(options: HubOptions, addresses: string[]): V4Miniflare
     rootPath: path.dirname(built.worker),
     modules: true,
     scriptPath: built.worker,
+    // Static files too, because nothing else compresses them here.
+    assets: { ...worker.assets, run_worker_first: true, routerConfig: { has_user_worker: true } },
     bindings: {
       ...worker.bindings,
       ...options.settings,
@@ -95,6 +98,7 @@ function miniflareOptions(options: HubOptions, addresses: string[]): V4Miniflare
       INSTANCE_HOST: `{label}.hub.localhost:${options.port}`,
       HUB_SECRET: options.hubSecret,
       LOCAL_SIGN_IN: "enabled",
+      COMPRESS_ANSWERS: "enabled",
       CONNECT_COMMAND: `node ${quoted(built.connectorCli)}`,
       START_COMMAND: claudecodeuiCommand,
     },

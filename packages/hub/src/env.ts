@@ -26,6 +26,8 @@ export interface Env {
   CONNECT_COMMAND?: string;
   /** Set by a local runner that attaches what this command starts: the empty dashboard shows it first. */
   START_COMMAND?: string;
+  /** "enabled" where nothing before the Worker compresses its answers, as an edge does. */
+  COMPRESS_ANSWERS?: string;
   /** "enabled" where people sign in with GitHub; without it nobody is offered to. */
   GITHUB_SIGN_IN?: string;
   /** Where people sign in, e.g. `https://github.com` (default) or a GitHub Enterprise Server. */
@@ -47,4 +49,6 @@ export interface Env {
   MEMBERSHIP_MAX_AGE_SECONDS?: string;
   /** Seconds for which GitHub's last answer counts beyond that while it cannot be asked. Default 14400. */
   MEMBERSHIP_GRACE_SECONDS?: string;
+  /** Seconds after which a connection without a sign of life is none any more, 1 to 90. Default 90; connectors give one every 30. */
+  PROOF_MAX_AGE_SECONDS?: string;
 }

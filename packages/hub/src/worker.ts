@@ -1,10 +1,11 @@
 import type { Env } from "./env.ts";
 import { app } from "./app.ts";
 import { noticeSettings } from "./auth/settings-change.ts";
+import { compressed } from "./compression.ts";
 import { hostOwner } from "./origins.ts";
 import { serveInstance } from "./tunnel/ingress.ts";
 import { connectInstance } from "./tunnel/connect.ts";
-import { routes } from "./routes.ts";
+import { instanceRoutes, routes } from "./routes.ts";
 import { errorName, log } from "./log.ts";
 
 export { RateLimiter } from "./rate-limiter/rate-limiter.ts";
@@ -39,13 +40,21 @@ function finished(
 
 async function route(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
   const owner = hostOwner(request.headers.get("host") ?? "", env);
+  const { pathname } = new URL(request.url);
+  // Comes here only where a local runner sends static files through the Worker, to have them compressed.
+  if (owner.kind !== "unknown" && env.COMPRESS_ANSWERS === "enabled" && isAsset(pathname))
+    return compressed(request, await env.ASSETS.fetch(request), env);
   switch (owner.kind) {
     case "hub":
-      if (new URL(request.url).pathname === routes.connect) return connectInstance(request, env);
-      return finished(app.fetch(request, env, context), context);
+      if (pathname === routes.connect) return connectInstance(request, env);
+      return compressed(request, await finished(app.fetch(request, env, context), context), env);
     case "instance":
       return serveInstance(request, env, owner.label);
     case "unknown":
       return new Response("This host is not served here.\n", { status: 421 });
   }
+}
+
+function isAsset(pathname: string): boolean {
+  return pathname.startsWith(instanceRoutes.assets);
 }
