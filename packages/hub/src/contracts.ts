@@ -69,11 +69,11 @@ export type ActionResult =
 export interface ActivityQuery {
   filter: ActivityFilter;
   /** Of this instance alone. */
-  label?: string;
-  /** Only entries that contain this text, in any case. */
-  text?: string;
+  label?: string | undefined;
+  /** Only entries that contain this text, in any case; at most 200 UTF-16 code units. */
+  text?: string | undefined;
   /** Only entries older than the one with this id. */
-  before?: number;
+  before?: number | undefined;
 }
 
 export interface ActivityPage {

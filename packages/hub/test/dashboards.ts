@@ -22,6 +22,9 @@ export async function withTunnels(
     disconnect: (_owner, reason) => Promise.resolve(void calls.push(`${reason} ${label}`)),
     disconnectToken: (owner, tokenId) =>
       Promise.resolve(void calls.push(`disconnect ${label} ${owner} ${tokenId}`)),
+    keepAway: () => Promise.resolve(void calls.push(`keep away ${label}`)),
+    letBack: () => Promise.resolve(void calls.push(`let back ${label}`)),
+    inspect: () => Promise.resolve(null),
     endSessions: (owner, ids) => Promise.resolve(void calls.push(`end ${label} ${owner} ${ids.join(" ")}`)),
     ...more(label),
   });

@@ -1,50 +1,86 @@
-/** What happened to a person's instances, in the SQLite of their UserHub: one row for each entry, nothing else written. */
-import type { ActivityEntry, Happening } from "../activity.ts";
+/** What happened to a person's instances: recorded in rows, moved to the archive by the day, read across both. */
+import { activityMatcher, boundedEntry, type ActivityEntry, type Happening } from "../activity.ts";
+import type { ActivityPage, ActivityQuery } from "../contracts.ts";
 import { instanceTitle, type Instance } from "../instance.ts";
+import { ActivityArchive, ARCHIVE_LIMITS, type ArchivePlace } from "./activity-archive.ts";
+import { ActivityRows, idAt } from "./activity-rows.ts";
 
-/** Ids are milliseconds times this, plus a count within the millisecond. */
-const IDS_PER_MS = 1000;
+const PAGE_ENTRIES = 50;
+/** What one request looks at, at most, before it says how far it came. */
+const SCANNED_ROWS = 2000;
+const SCANNED_FILES = 5;
+/** Entries among which a recent one is looked for. */
+const RECENT_ROWS = 200;
 
 export class ActivityLog {
-  readonly #sql: SqlStorage;
-  #lastId = 0;
+  readonly #rows: ActivityRows;
+  readonly #archive: ActivityArchive;
 
-  constructor(storage: DurableObjectStorage) {
-    this.#sql = storage.sql;
+  constructor(place: ArchivePlace, limits = ARCHIVE_LIMITS) {
+    this.#rows = new ActivityRows(place.ctx.storage);
+    this.#archive = new ActivityArchive(place, this.#rows, limits);
   }
 
-  /** Notes what has happened to an instance, at `at` milliseconds since the epoch. */
+  /** Notes what has happened to an instance, at `at` milliseconds since the epoch. One row. */
   record(instance: Instance, happening: Happening, at: number): void {
-    const id = this.#nextId(at);
-    const entry: ActivityEntry = {
-      id,
-      at,
-      label: instance.label,
-      title: instanceTitle(instance),
-      ...happening,
-    };
-    this.#sql.exec("INSERT INTO activity (id, entry) VALUES (?, ?)", id, JSON.stringify(entry));
+    const now = Date.now();
+    // A Tunnel's clock may be ahead of this one.
+    const id = this.#rows.nextId(Math.min(at, now));
+    const { label } = instance;
+    this.#rows.add(boundedEntry({ id, at, label, title: instanceTitle(instance), ...happening }));
+    this.#archive.tend(now);
   }
 
-  /** Newest first, those older than the entry `before`. */
-  list(before: number, limit: number): ActivityEntry[] {
-    return this.#sql
-      .exec<{ entry: string }>(
-        "SELECT entry FROM activity WHERE id < ? ORDER BY id DESC LIMIT ?",
-        before,
-        limit,
-      )
-      .toArray()
-      .map(({ entry }) => JSON.parse(entry) as ActivityEntry);
-  }
-
-  /** Later than every other, though the clock were set back. */
-  #nextId(at: number): number {
-    if (this.#lastId === 0) {
-      const [row] = this.#sql.exec<{ id: number | null }>("SELECT max(id) AS id FROM activity").toArray();
-      this.#lastId = row?.id ?? 0;
+  /** Whether somebody has had an instance refreshed since then. */
+  hasRefreshed(label: string, since: number): boolean {
+    for (const entry of this.#rows.older(Number.MAX_SAFE_INTEGER, RECENT_ROWS)) {
+      if (entry.id < idAt(since)) return false;
+      if (entry.label === label && entry.kind === "action" && entry.action === "refresh" && entry.at >= since)
+        return true;
     }
-    this.#lastId = Math.max(this.#lastId + 1, at * IDS_PER_MS);
-    return this.#lastId;
+    return false;
+  }
+
+  /** Rows are all newer than the archive, whatever moves from one to the other meanwhile. */
+  async page(query: ActivityQuery): Promise<ActivityPage> {
+    const found = new Found(query);
+    let scanned = 0;
+    // In one go: entries may move to the archive while something is awaited.
+    for (const entry of this.#rows.older(found.before, SCANNED_ROWS)) {
+      scanned++;
+      if (found.take(entry)) break;
+    }
+    for (let files = 0; !found.isFull && scanned < SCANNED_ROWS && files < SCANNED_FILES; files++) {
+      const file = this.#rows.fileBefore(found.before);
+      if (file === undefined) break;
+      const entries = await this.#archive.read(file);
+      if (!entries.toReversed().some((entry) => found.take(entry))) found.before = file.firstId;
+    }
+    return { entries: found.entries, next: this.#rows.hasOlder(found.before) ? found.before : null };
+  }
+}
+
+/** A page that fills, from the newest entry to the oldest. */
+class Found {
+  readonly entries: ActivityEntry[] = [];
+  /** Everything that is not older has been looked at. */
+  before: number;
+  readonly #matches: (entry: ActivityEntry) => boolean;
+
+  constructor(query: ActivityQuery) {
+    this.before = query.before ?? Number.MAX_SAFE_INTEGER;
+    this.#matches = activityMatcher(query);
+  }
+
+  get isFull(): boolean {
+    return this.entries.length >= PAGE_ENTRIES;
+  }
+
+  /** True when the page is full. */
+  take(entry: ActivityEntry): boolean {
+    if (entry.id >= this.before) return false;
+    this.before = entry.id;
+    if (this.#matches(entry)) this.entries.push(entry);
+    return this.isFull;
   }
 }

@@ -1,18 +1,30 @@
-/** What a Tunnel tells was said by an instance: bounded here before it is kept or shown. */
+/** What Tunnels tell was said by instances, what pages ask by people: bounded here before it is kept or shown. */
 import {
   ClaudeSessionSchema,
   ClientIdSchema,
   InstanceMetadataSchema,
   ABSENCE_CAUSES,
   STATUSES,
+  TEXT_LIMITS,
 } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
-import type { InstanceConnected, StatusReport } from "../contracts.ts";
+import { ACTIVITY_FILTERS } from "../activity.ts";
+import type {
+  ActivityQuery,
+  Inspection,
+  InstanceAction,
+  InstanceConnected,
+  StatusReport,
+} from "../contracts.ts";
 import { isLabel } from "../origins.ts";
 import { visibleText } from "../visible-text.ts";
 
+/** Of what is looked for in the activity, in UTF-16 code units. */
+const MAX_SEARCH_LENGTH = 200;
+
 const shown = (max: number) => v.pipe(v.string(), v.maxLength(max), v.transform(visibleText));
-const time = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** Up to what a `Date` can hold. */
+const time = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8_640_000_000_000_000));
 const software = v.object({ name: shown(64), version: shown(64) });
 const sessions = v.pipe(
   v.array(v.object({ ...ClaudeSessionSchema.entries, title: v.optional(shown(300)), project: shown(4096) })),
@@ -39,6 +51,33 @@ const ConnectedSchema = v.object({
 
 const ReportSchema = v.object({ status: v.picklist(STATUSES), sessions, at: time });
 
+const InspectionSchema = v.object({
+  latencyMs: v.pipe(v.number(), v.finite(), v.minValue(0)),
+  log: v.pipe(
+    v.array(
+      v.object({
+        at: time,
+        level: v.picklist(["info", "warning", "error"]),
+        text: shown(TEXT_LIMITS.logLine),
+      }),
+    ),
+    v.maxLength(TEXT_LIMITS.logLines),
+  ),
+});
+
+/** A name is judged by who takes it. */
+const ActionSchema = v.variant("action", [
+  v.object({ action: v.picklist(["disconnect", "let_back", "refresh", "mark_seen", "forget"]) }),
+  v.object({ action: v.literal("rename"), name: v.string() }),
+]);
+
+const QuerySchema = v.object({
+  filter: v.picklist(ACTIVITY_FILTERS),
+  label: v.optional(v.pipe(v.string(), v.check(isLabel))),
+  text: v.optional(v.pipe(v.string(), v.maxLength(MAX_SEARCH_LENGTH))),
+  before: v.optional(v.pipe(v.number(), v.safeInteger())),
+});
+
 /** Throws a `ValiError` where the Tunnel lets through what the protocol forbids. */
 export function parseConnected(instance: InstanceConnected): InstanceConnected {
   return v.parse(ConnectedSchema, instance);
@@ -47,4 +86,19 @@ export function parseConnected(instance: InstanceConnected): InstanceConnected {
 /** As `parseConnected`. */
 export function parseReport(report: StatusReport): StatusReport {
   return v.parse(ReportSchema, report);
+}
+
+/** As `parseConnected`. */
+export function parseInspection(inspection: Inspection): Inspection {
+  return v.parse(InspectionSchema, inspection);
+}
+
+/** Throws a `ValiError` where the Worker lets through what its pages forbid. */
+export function parseAction(action: InstanceAction): InstanceAction {
+  return v.parse(ActionSchema, action);
+}
+
+/** As `parseAction`. */
+export function parseActivityQuery(query: ActivityQuery): ActivityQuery {
+  return v.parse(QuerySchema, query);
 }

@@ -1,9 +1,9 @@
 /** Whether instances are there is asked of their Tunnels while somebody looks, and of nobody otherwise. */
-import type { GoneReason } from "../contracts.ts";
-import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
 import { log } from "../log.ts";
+import type { InstanceNews } from "./instance-news.ts";
 import type { Registry } from "./registry.ts";
+import type { Tunnels } from "./tunnels.ts";
 
 /** Milliseconds between two looks at the same Tunnels. */
 const LOOK_EVERY_MS = 15_000;
@@ -12,12 +12,9 @@ const RECENTLY_GONE_MS = 60 * 60_000;
 
 interface Place {
   ctx: Pick<DurableObjectState, "waitUntil">;
-  env: () => Pick<Env, "TUNNEL">;
-  owner: () => string;
   registry: Registry;
-  /** What people see of this instance is different now. */
-  changed: (clientId: string) => void;
-  gone: (clientId: string, connectedAt: number, reason: GoneReason, at: number) => Promise<void>;
+  tunnels: Tunnels;
+  news: InstanceNews;
 }
 
 export class Presence {
@@ -35,27 +32,31 @@ export class Presence {
     this.#lookedAt = now;
     for (const instance of this.#place.registry.list()) {
       if (!instance.connected && (instance.goneAt ?? 0) + RECENTLY_GONE_MS < now) continue;
-      this.#place.ctx.waitUntil(
-        this.#lookAt(instance).catch((error: unknown) => {
-          log("look_failed", { label: instance.label, error });
-        }),
-      );
+      this.#place.ctx.waitUntil(this.lookAt(instance));
     }
   }
 
-  async #lookAt({ clientId, label, connected, connectedAt }: Instance): Promise<void> {
-    const { env, owner, registry, changed, gone } = this.#place;
-    const tunnel = env().TUNNEL.getByName(label);
-    const presence = await tunnel.presence(owner());
-    const provenAt = presence.provenAt ?? connectedAt;
-    const isHere = presence.connected;
-    if (connected && !isHere) {
-      await gone(clientId, connectedAt, "connection_lost", provenAt);
-    } else if (!connected && isHere && registry.returned(clientId, provenAt)) {
-      changed(clientId);
-      await tunnel.refreshStatus(owner());
-    } else if (isHere && registry.heard(clientId, provenAt)) {
-      changed(clientId);
+  /** Asks the Tunnel of one instance; what that corrects is pushed. Never rejects. */
+  async lookAt(instance: Instance): Promise<void> {
+    try {
+      await this.#lookAt(instance);
+    } catch (error) {
+      log("look_failed", { label: instance.label, error });
     }
+  }
+
+  async #lookAt(instance: Instance): Promise<void> {
+    const { tunnels, news } = this.#place;
+    const { clientId, label, connected, connectedAt, heardAt } = instance;
+    const tunnel = tunnels.of(label);
+    const presence = await tunnel.presence(tunnels.owner);
+    if (!presence.connected) {
+      // Where its Tunnel knows why it is gone, that was told before this answer, and this changes nothing.
+      if (connected) news.gone(clientId, connectedAt, "connection_lost", presence.provenAt ?? heardAt);
+      return;
+    }
+    const provenAt = presence.provenAt ?? connectedAt;
+    if (!connected && news.returned(clientId, provenAt)) await tunnel.refreshStatus(tunnels.owner);
+    else news.proven(instance, provenAt);
   }
 }

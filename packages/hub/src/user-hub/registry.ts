@@ -38,6 +38,11 @@ export class Registry {
     return instance === undefined ? undefined : this.#withProof(instance);
   }
 
+  findByClientId(clientId: string): Instance | undefined {
+    const known = this.#byClientId(clientId);
+    return known === undefined ? undefined : this.#withProof(known);
+  }
+
   withToken(tokenId: string): Instance[] {
     return this.#select("SELECT * FROM instances WHERE token_id = ?", tokenId);
   }
@@ -96,7 +101,7 @@ export class Registry {
     if (sameStatus && sessions === JSON.stringify(known.sessions)) return false;
     this.#sql.exec(
       `UPDATE instances SET status = ?, status_since = ?, sessions = ?, heard_at = ?, connected = 1, gone_at = NULL,
-         gone_reason = NULL WHERE client_id = ?`,
+         gone_reason = NULL, kept_away = 0 WHERE client_id = ?`,
       report.status,
       sameStatus ? known.statusSince : report.at,
       sessions,
@@ -106,12 +111,16 @@ export class Registry {
     return true;
   }
 
-  /** Remembers that a connection ended; false where a newer one has taken its place, or it was known. */
+  /**
+   * Remembers that a connection ended; false where a newer one has taken its place, or it was known. One that its owner has
+   * ended is kept away, though the hub may not have heard that its Tunnel has done it.
+   */
   gone(clientId: string, end: { connectedAt: number; reason: GoneReason; at: number }): boolean {
     const known = this.#byClientId(clientId);
     if (known === undefined || !known.connected || end.connectedAt < known.connectedAt) return false;
     this.#sql.exec(
-      "UPDATE instances SET connected = 0, gone_at = ?, gone_reason = ? WHERE client_id = ?",
+      `UPDATE instances SET connected = 0, gone_at = ?1, gone_reason = ?2, kept_away = kept_away OR ?2 = 'disconnected'
+       WHERE client_id = ?3`,
       end.at,
       end.reason,
       clientId,
@@ -122,7 +131,7 @@ export class Registry {
   /** An instance thought gone was heard at `at`, later than its end; true where that changes something. */
   returned(clientId: string, at: number): boolean {
     const { rowsWritten } = this.#sql.exec(
-      `UPDATE instances SET connected = 1, gone_at = NULL, gone_reason = NULL, heard_at = ?1
+      `UPDATE instances SET connected = 1, gone_at = NULL, gone_reason = NULL, kept_away = 0, heard_at = ?1
        WHERE client_id = ?2 AND connected = 0 AND gone_at < ?1`,
       at,
       clientId,
@@ -130,15 +139,34 @@ export class Registry {
     return rowsWritten > 0;
   }
 
-  /** Notes a proof of life that changes nothing else; true where it is much newer than what people see. */
-  heard(clientId: string, at: number): boolean {
-    const known = this.#byClientId(clientId);
-    if (known === undefined || at < this.#withProof(known).heardAt + WORTH_TELLING_MS) return false;
+  /** Notes a proof of life that changes nothing else; true where it is newer than what people see by `worthMs`. */
+  heard(clientId: string, at: number, worthMs: number = WORTH_TELLING_MS): boolean {
+    const known = this.findByClientId(clientId);
+    if (known === undefined || at < known.heardAt + worthMs) return false;
     this.#heard.set(clientId, at);
     return true;
   }
 
+  /** Remembers whether its owner has sent an instance away; true where that changes something, as in what follows. */
+  keptAway(clientId: string, isKeptAway: boolean): boolean {
+    return this.#update(
+      "kept_away = ?2 WHERE client_id = ?1 AND kept_away <> ?2",
+      clientId,
+      Number(isKeptAway),
+    );
+  }
+
+  rename(clientId: string, name: string): boolean {
+    return this.#update("name = ?2 WHERE client_id = ?1 AND name <> ?2", clientId, name);
+  }
+
+  /** Sessions that ended up to then have been seen. */
+  seen(clientId: string, until: number): boolean {
+    return this.#update("seen_until = ?2 WHERE client_id = ?1 AND seen_until < ?2", clientId, until);
+  }
+
   forget(clientId: string): boolean {
+    this.#heard.delete(clientId);
     return this.#sql.exec("DELETE FROM instances WHERE client_id = ?", clientId).rowsWritten > 0;
   }
 
@@ -166,6 +194,10 @@ export class Registry {
   tokenExpiry(tokenId: string): number | undefined {
     const query = "SELECT at FROM expiring_tokens WHERE token_id = ?";
     return this.#sql.exec<{ at: number }>(query, tokenId).toArray()[0]?.at;
+  }
+
+  #update(change: string, ...bindings: SqlStorageValue[]): boolean {
+    return this.#sql.exec(`UPDATE instances SET ${change}`, ...bindings).rowsWritten > 0;
   }
 
   #withProof(instance: Instance): Instance {

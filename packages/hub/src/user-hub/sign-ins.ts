@@ -11,15 +11,17 @@ export class SignIns {
     this.#sql = storage.sql;
   }
 
-  opened(sessionId: string, label: string, now: number): void {
+  /** True where the sign-in has not been there before. */
+  opened(sessionId: string, label: string, now: number): boolean {
     // One that has just ended gets no code any more, and nobody would take this out again.
-    if (this.isEnded(sessionId)) return;
-    this.#sql.exec(
+    if (this.isEnded(sessionId)) return false;
+    const { rowsWritten } = this.#sql.exec(
       "INSERT OR IGNORE INTO opened_instances (session_id, label, opened_at) VALUES (?, ?, ?)",
       sessionId,
       label,
       now,
     );
+    return rowsWritten > 0;
   }
 
   isEnded(sessionId: string): boolean {

@@ -1,7 +1,8 @@
 import { errorName, log } from "../log.ts";
+import { withPatience } from "./patience.ts";
 
-/** How long the one who asked waits for a Tunnel that is slow; it is told all the same. */
-const PATIENCE_MS = 2000;
+/** How long the one who asked waits for a Tunnel that is slow, in milliseconds; it is told all the same. */
+export const PATIENCE_MS = 2000;
 
 /**
  * Tells several Tunnels something, all at once, and again where that fails. Resolves when all were told, or is patient no
@@ -12,20 +13,17 @@ export async function tellTunnels(
   labels: Iterable<string>,
   tell: (label: string) => Promise<void>,
 ): Promise<void> {
-  const told = Promise.all([...labels].map((label) => tellTwice(label, tell)));
+  const told = Promise.all([...labels].map((label) => tellOne(label, () => tell(label))));
   ctx.waitUntil(told);
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const patience = new Promise((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS);
-  });
-  await Promise.race([told, patience]);
-  clearTimeout(timer);
+  await withPatience(told, PATIENCE_MS, undefined);
 }
 
-async function tellTwice(label: string, tell: (label: string) => Promise<void>): Promise<void> {
+/** Tells one Tunnel something, and again where that fails; its answer, or undefined where that fails as well. Never rejects. */
+export async function tellOne<T>(label: string, tell: () => Promise<T>): Promise<T | undefined> {
   try {
-    await tell(label).catch(() => tell(label));
+    return await tell().catch(() => tell());
   } catch (error) {
     log("tunnel_not_told", { label, error: errorName(error) });
+    return undefined;
   }
 }

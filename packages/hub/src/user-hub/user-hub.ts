@@ -22,20 +22,19 @@ import { deleteAllSessions } from "../db/sessions.ts";
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
 import { readPageOpener } from "../page-socket.ts";
+import { Actions } from "./actions.ts";
 import { ActivityLog } from "./activity-log.ts";
+import { InstanceNews } from "./instance-news.ts";
 import { LivePages, pageSession } from "./live-pages.ts";
 import { Membership } from "./membership.ts";
-import { parseConnected, parseReport } from "./parse.ts";
+import { parseAction, parseActivityQuery } from "./parse.ts";
 import { Presence } from "./presence.ts";
 import { Registry } from "./registry.ts";
 import { SignIns } from "./sign-ins.ts";
-import { tellTunnels } from "./tell-tunnels.ts";
+import { Tunnels } from "./tunnels.ts";
 
 /** What a page sends when someone looks at it again. */
 const LOOK = "look";
-
-/** Told to the instances of a person who may not use the hub. At most 123 bytes. */
-const NOT_ADMITTED = "The owner of this instance may not use this hub now.";
 
 /**
  * One person's hub: remembers their instances and shows every change on their open dashboards. It remembers, it does
@@ -45,7 +44,10 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   readonly #registry: Registry;
   readonly #activity: ActivityLog;
   readonly #pages: LivePages;
+  readonly #tunnels: Tunnels;
+  readonly #news: InstanceNews;
   readonly #presence: Presence;
+  readonly #actions: Actions;
   readonly #signIns: SignIns;
   readonly #watch = new SessionWatch((open, now) => this.#check(open, now));
   readonly #alarm: Alarm;
@@ -54,58 +56,36 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#registry = new Registry(ctx.storage);
-    this.#activity = new ActivityLog(ctx.storage);
-    this.#pages = new LivePages(ctx, this.#registry, env);
-    this.#presence = new Presence({
-      ctx,
-      env: () => this.env,
-      owner: () => this.#owner,
-      registry: this.#registry,
-      changed: (clientId) => this.#changed(clientId),
-      gone: (...end) => this.instanceGone(...end),
-    });
+    const [owner, closeAll] = [() => this.#owner, () => this.#closeAll()];
+    const registry = new Registry(ctx.storage);
+    const activity = new ActivityLog({ ctx, env: () => this.env, owner });
+    const pages = new LivePages(ctx, registry, env);
+    const tunnels = new Tunnels(ctx, () => this.env, owner);
+    const membership = new Membership({ storage: ctx.storage, env, owner, closeAll });
+    const news = new InstanceNews({ registry, activity, pages, tunnels, membership });
+    const presence = new Presence({ ctx, registry, tunnels, news });
+    this.#registry = registry;
+    this.#activity = activity;
+    this.#pages = pages;
+    this.#tunnels = tunnels;
+    this.#membership = membership;
+    this.#news = news;
+    this.#presence = presence;
+    this.#actions = new Actions({ ctx, registry, activity, pages, tunnels, presence, news });
     this.#signIns = new SignIns(ctx.storage);
     this.#alarm = new Alarm(ctx.storage);
-    const [owner, closeAll] = [() => this.#owner, () => this.#closeAll()];
-    this.#membership = new Membership({ storage: ctx.storage, env, owner, closeAll });
   }
 
-  async instanceConnected(from: InstanceConnected): Promise<void> {
-    const instance = parseConnected(from);
-    // The token may have been revoked between its check and this call; whatever else is wrong, it must not stay.
-    if (this.#registry.isTokenRevoked(instance.tokenId))
-      return this.#disconnectToken(instance.label, instance.tokenId);
-    // So may its owner have been let go.
-    if (this.#membership.isRefused) return this.#turnAway([instance.label]);
-    const known = this.#registry.connected(instance);
-    if (known === "stale") return;
-    if (known === "full") {
-      const why = "You have as many connected instances as a hub takes.";
-      await this.env.TUNNEL.getByName(instance.label).disconnect(this.#owner, "rate_limited", why);
-      return;
-    }
-    this.#pages.changed(instance.label, known === "known");
-    const now = this.#registry.find(instance.clientId);
-    if (now) this.#activity.record(now, { kind: "connected", isNew: known === "new" }, instance.connectedAt);
-    // The token may have been rotated since its check, too.
-    const expiresAt = this.#registry.tokenExpiry(instance.tokenId);
-    if (expiresAt !== undefined) await this.#expireToken(instance.label, instance.tokenId, expiresAt);
+  instanceConnected(instance: InstanceConnected): Promise<void> {
+    return this.#news.connected(instance);
   }
 
-  async instanceStatus(clientId: string, report: StatusReport): Promise<void> {
-    if (this.#registry.reported(clientId, parseReport(report))) this.#changed(clientId);
-    // One that was thought gone when everything was closed is heard of again.
-    const instance = this.#registry.find(clientId);
-    if (instance === undefined) return;
-    if (this.#membership.isRefused) await this.#turnAway([instance.label]);
-    // Or its Tunnel could not be told.
-    else if (this.#registry.isTokenRevoked(instance.tokenId))
-      await this.#disconnectToken(instance.label, instance.tokenId);
+  instanceStatus(clientId: string, report: StatusReport): Promise<void> {
+    return this.#news.status(clientId, report);
   }
 
   async instanceGone(clientId: string, connectedAt: number, reason: GoneReason, at: number): Promise<void> {
-    if (this.#registry.gone(clientId, { connectedAt, reason, at })) this.#changed(clientId);
+    this.#news.gone(clientId, connectedAt, reason, at);
   }
 
   /** Looks after the Tunnels; what that corrects is pushed. */
@@ -120,35 +100,34 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     return this.#registry.find(idOrLabel) ?? null;
   }
 
-  opened(sessionId: string, label: string, _actor: string): void {
-    this.#signIns.opened(sessionId, label, Date.now());
+  opened(sessionId: string, label: string, actor: string): void {
+    const now = Date.now();
+    const isFirst = this.#signIns.opened(sessionId, label, now);
+    const instance = isFirst ? this.#registry.find(label) : undefined;
+    if (instance !== undefined)
+      this.#activity.record(instance, { kind: "action", action: "open", actor }, now);
   }
 
-  async act(idOrLabel: string, { action }: InstanceAction, _actor: string): Promise<ActionResult> {
-    const instance = this.#registry.find(idOrLabel);
-    if (instance === undefined) return { refused: "unknown" };
-    if (action !== "forget") return { done: instance };
-    if (instance.connected || !this.#registry.forget(instance.clientId)) return { refused: "connected" };
-    this.#pages.changed(instance.label);
-    return { done: null };
+  async act(idOrLabel: string, action: InstanceAction, actor: string): Promise<ActionResult> {
+    return this.#actions.act(idOrLabel, parseAction(action), actor);
   }
 
-  async activity(sessionId: string, _query: ActivityQuery): Promise<ActivityPage | SignedOut> {
+  async activity(sessionId: string, query: ActivityQuery): Promise<ActivityPage | SignedOut> {
     if (this.#signIns.isEnded(sessionId)) return "signed_out";
-    return { entries: this.#activity.list(Number.MAX_SAFE_INTEGER, 50), next: null };
+    return this.#activity.page(parseActivityQuery(query));
   }
 
   async inspect(sessionId: string, idOrLabel: string): Promise<Inspection | null | SignedOut> {
     if (this.#signIns.isEnded(sessionId)) return "signed_out";
     const instance = this.#registry.find(idOrLabel);
-    return instance === undefined ? null : this.env.TUNNEL.getByName(instance.label).inspect(this.#owner);
+    return instance === undefined ? null : this.#tunnels.inspect(instance.label);
   }
 
   async sessionsEnded(sessionIds: string[]): Promise<void> {
     for (const id of sessionIds) this.#pages.closeSession(id);
     const opened = this.#signIns.end(sessionIds, Date.now());
-    await tellTunnels(this.ctx, opened.keys(), (label) =>
-      this.env.TUNNEL.getByName(label).endSessions(this.#owner, opened.get(label) ?? []),
+    await this.#tunnels.tell(opened.keys(), (label) =>
+      this.#tunnels.of(label).endSessions(this.#owner, opened.get(label) ?? []),
     );
     await this.#schedule();
   }
@@ -192,14 +171,14 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   async tokenRevoked(tokenId: string): Promise<void> {
     this.#registry.markTokenRevoked(tokenId, Date.now());
     const labels = this.#registry.withToken(tokenId).map((instance) => instance.label);
-    await tellTunnels(this.ctx, labels, (label) => this.#disconnectToken(label, tokenId));
+    await this.#tunnels.tell(labels, (label) => this.#tunnels.disconnectToken(label, tokenId));
   }
 
   /** From `at` on a token that was just rotated is worth nothing: whatever is connected with it then is closed. */
   async tokenExpires(tokenId: string, at: number): Promise<void> {
     this.#registry.markTokenExpires(tokenId, at, Date.now());
     const labels = this.#registry.withToken(tokenId).map((instance) => instance.label);
-    await tellTunnels(this.ctx, labels, (label) => this.#expireToken(label, tokenId, at));
+    await this.#tunnels.tell(labels, (label) => this.#tunnels.expireToken(label, tokenId, at));
   }
 
   /** A dashboard's WebSocket; the Worker has checked who opens it. */
@@ -254,26 +233,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     for (const { sessionId } of this.#pages.open()) sessionIds.add(sessionId);
     await Promise.all([
       this.sessionsEnded([...sessionIds]),
-      this.#turnAway(connected.map(({ label }) => label)),
+      this.#tunnels.turnAway(connected.map(({ label }) => label)),
     ]);
-  }
-
-  #turnAway(labels: string[]): Promise<void> {
-    return tellTunnels(this.ctx, labels, (label) =>
-      this.env.TUNNEL.getByName(label).disconnect(this.#owner, "going_away", NOT_ADMITTED),
-    );
-  }
-
-  #changed(clientId: string): void {
-    const instance = this.#registry.find(clientId);
-    if (instance !== undefined) this.#pages.changed(instance.label);
-  }
-
-  async #disconnectToken(label: string, tokenId: string): Promise<void> {
-    await this.env.TUNNEL.getByName(label).disconnectToken(this.#owner, tokenId);
-  }
-
-  async #expireToken(label: string, tokenId: string, at: number): Promise<void> {
-    await this.env.TUNNEL.getByName(label).tokenExpires(this.#owner, tokenId, at);
   }
 }
