@@ -12,6 +12,7 @@ const NAMES = [
   "ADMINS",
   "MEMBERSHIP_MAX_AGE_SECONDS",
   "MEMBERSHIP_GRACE_SECONDS",
+  "PROOF_MAX_AGE_SECONDS",
 ] as const;
 
 export type HubSettings = Partial<Record<(typeof NAMES)[number], string>>;

@@ -73,8 +73,12 @@ export const instanceRoutes = {
   enter: "/.orchestrator/enter",
   /** 204 while the instance is connected, else 503: asked by the page that waits for it. */
   ready: "/.orchestrator/ready",
-  /** The mark in an instance's pages: its script, and a WebSocket that says whether the instance is connected. */
+  /** The script of the mark in an instance's pages. */
   mark: "/.orchestrator/mark.js",
+  /**
+   * A WebSocket for the mark: says `connected` or `away`, at once and whenever that changes. Answers the text of the tunnel's
+   * heartbeat (`orchestrator.v2.ping` with `…pong`). Closed with 1008 when the sign-in has ended, with 1013 when there are too many.
+   */
   presence: "/.orchestrator/presence",
   /** The hub's own static files, the same on every host. */
   assets: "/.orchestrator/assets/",

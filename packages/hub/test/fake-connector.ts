@@ -4,12 +4,14 @@ import {
   connectionErrorName,
   DEFAULT_PEER_LIMITS,
   encodeControl,
+  LOG_CAPABILITY,
   MessageReceiver,
   MessageSender,
   parseHubMessage,
   PROTOCOL_VERSION,
   SUBPROTOCOL,
   type HubMessage,
+  type LogLine,
   type Register,
   type RequestHead,
   type Stream,
@@ -36,6 +38,8 @@ export interface FakeApplication {
   webSocket?(stream: Stream): void;
   /** Called with each whole message of a WebSocket; default: sends it back. */
   message?: (text: string, reply: (text: string) => void) => void;
+  /** Asked for its log; without this the connector does not say that it tells one. */
+  log?: (answer: (lines: LogLine[]) => void, id: number) => void;
 }
 
 /** The upgrade alone; its status is 101 where the hub lets it in. */
@@ -93,8 +97,12 @@ export async function connectFake(
     const message = parseHubMessage(data);
     if (message) received.push(message);
     if (message?.type === "registered") registered.resolve();
+    if (message?.type !== "log_request") return;
+    const { id } = message;
+    application.log?.((lines) => socket.send(encodeControl({ type: "log", id, lines })), id);
   });
-  socket.send(encodeControl(registerMessage(clientId)));
+  const capabilities = application.log ? [LOG_CAPABILITY] : [];
+  socket.send(encodeControl({ ...registerMessage(clientId), capabilities }));
   await registered.promise;
   const sendStatus: FakeConnector["sendStatus"] = (status) =>
     socket.send(encodeControl({ type: "status_update", ...status }));

@@ -22,6 +22,8 @@ export interface ConnectorAttachment extends ConnectorIdentity {
   connectedAt: number;
   /** What the connector takes; set by `register`. */
   limits?: PeerLimits;
+  /** It answers `log_request`; set by `register`. */
+  tellsLog?: boolean;
   /** Stream ids up to this one may have been used. */
   reservedIds: number;
 }
@@ -34,19 +36,31 @@ export interface ViewerAttachment extends OpenSession {
   stream: StreamState;
 }
 
+/** The mark in an instance's page, by the sign-in it was opened by. */
+export interface PresenceAttachment extends OpenSession {
+  kind: "presence";
+  /** Milliseconds since the epoch. */
+  openedAt: number;
+  /** What it was last told of the instance. */
+  said: "connected" | "away";
+}
+
+export type Attachment = ConnectorAttachment | ViewerAttachment | PresenceAttachment;
+
 /** Tags under which sockets are found again. */
 export const SocketTag = {
   connector: "connector",
   viewer: "viewer",
+  presence: "presence",
   session: (sessionId: string) => `session:${sessionId}`,
 } as const;
 
 /** Reads a socket's attachment; undefined for one that was accepted but not labelled yet. */
-export function attachmentOf(socket: WebSocket): ConnectorAttachment | ViewerAttachment | undefined {
-  return (socket.deserializeAttachment() ?? undefined) as ConnectorAttachment | ViewerAttachment | undefined;
+export function attachmentOf(socket: WebSocket): Attachment | undefined {
+  return (socket.deserializeAttachment() ?? undefined) as Attachment | undefined;
 }
 
 /** Replaces a socket's attachment. */
-export function attach(socket: WebSocket, attachment: ConnectorAttachment | ViewerAttachment): void {
+export function attach(socket: WebSocket, attachment: Attachment): void {
   socket.serializeAttachment(attachment);
 }

@@ -5,6 +5,7 @@ import {
   DEFAULT_PEER_LIMITS,
   encodeControl,
   LIMITS,
+  LOG_CAPABILITY,
   PROTOCOL_VERSION,
   SUBPROTOCOL,
   type ConnectionErrorCode,
@@ -16,6 +17,7 @@ import type { Env } from "../env.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { countDial, tooManyDials } from "./dial-limit.ts";
 import { log } from "../log.ts";
+import { isKeptAway, refuseKeptAway } from "./kept-away.ts";
 import { instanceOrigin } from "../origins.ts";
 import { HUB_SOFTWARE } from "../version.ts";
 import {
@@ -100,7 +102,10 @@ export class ConnectorSockets {
     return this.#state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? attachment.connectedAt;
   }
 
-  /** Accepts a connector that the Worker has authenticated, unless it dials too often; it must register in time. */
+  /**
+   * Accepts a connector that the Worker has authenticated, unless its owner has sent it away or it dials too often; it must
+   * register in time.
+   */
   accept(identity: ConnectorIdentity): Response {
     const owner = this.owner();
     if (owner !== undefined && owner !== identity.owner) return new Response(null, { status: 404 });
@@ -108,6 +113,7 @@ export class ConnectorSockets {
       this.#state.storage.kv.put("owner", identity.owner);
       this.#state.storage.kv.put("clientId", identity.clientId);
     }
+    if (isKeptAway(this.#state.storage)) return refuseKeptAway();
     const counted = countDial(this.#state.storage, Date.now());
     if (!counted.allowed) {
       log("rate_limited", { kind: "dial", label: identity.label });
@@ -147,14 +153,10 @@ export class ConnectorSockets {
   }
 
   /** Marks a socket as no longer the instance's and tells the UserHub. */
-  async gone(socket: WebSocket, attachment: ConnectorAttachment, reason: GoneReason): Promise<void> {
+  async gone({ socket, attachment }: ConnectorSocket, reason: GoneReason, at: number): Promise<void> {
     attach(socket, { ...attachment, state: "former" });
-    await this.#userHub(attachment).instanceGone(
-      attachment.clientId,
-      attachment.connectedAt,
-      reason,
-      Date.now(),
-    );
+    const { clientId, connectedAt } = attachment;
+    await this.#userHub(attachment).instanceGone(clientId, connectedAt, reason, at);
   }
 
   /** Makes this socket the one that speaks for the instance; the one before is told. Throws `ConnectionError`. */
@@ -163,7 +165,12 @@ export class ConnectorSockets {
     this.forgetDeadline(attachment);
     const former = this.registered();
     // The order of registrations is what counts for everyone who hears of them, not the order of dialling.
-    Object.assign(attachment, { state: "registered", limits: message.limits, connectedAt: Date.now() });
+    Object.assign(attachment, {
+      state: "registered",
+      limits: message.limits,
+      tellsLog: message.capabilities.includes(LOG_CAPABILITY),
+      connectedAt: Date.now(),
+    });
     attach(socket, attachment);
     if (former) {
       dismiss(former.socket, "replaced", "A newer connection of this instance has taken over.");

@@ -1,6 +1,12 @@
 /** Answers to connectors that are not let in (SPEC.md section 1). */
 
-type DialRefusal = "bad_request" | "unauthorized" | "not_admitted" | "unsupported_version" | "rate_limited";
+type DialRefusal =
+  | "bad_request"
+  | "unauthorized"
+  | "not_admitted"
+  | "disconnected"
+  | "unsupported_version"
+  | "rate_limited";
 
 /** `{"error":{"code","message"}}`; a connector comes back after `retryAfterSeconds` at the earliest, but never after a 401. */
 export function refuseDial(

@@ -46,7 +46,9 @@ export async function serveInstance(request: Request, env: Env, label: string): 
   if (!found) return signInFirst(visit);
   if (!isAllowedSource(request, visit.origin)) return errorResponse("origin_refused", request);
   if (visit.url.pathname === instanceRoutes.ready) return ready(visit, found.viewer);
-  if (visit.url.pathname.startsWith(instanceRoutes.prefix)) return errorResponse("not_found", request);
+  const isHubs = visit.url.pathname.startsWith(instanceRoutes.prefix);
+  const isPresence = visit.url.pathname === instanceRoutes.presence && isUpgrade(request);
+  if (isHubs && !isPresence) return errorResponse("not_found", request);
   const response = await toTunnel(visit, found);
   if (isSignedOutAnswer(response)) return signInFirst(visit);
   if (found.fresh || isUpgrade(request)) return response;

@@ -1,15 +1,15 @@
 /** The way to the instance: which socket speaks for it, what its connectors say, and how their connections end. */
 import { ConnectionError, parseConnectorMessage, type ConnectionErrorCode } from "@ai-orchestrator/protocol";
-import type { GoneReason } from "../contracts.ts";
+import type { GoneReason, Inspection } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { ActiveConnection } from "./active-connection.ts";
 import { attach, attachmentOf, type ConnectorAttachment, type ViewerAttachment } from "./attachments.ts";
 import { ConnectorSockets, dismiss, type ConnectorSocket } from "./connector-sockets.ts";
+import { Inspections } from "./inspections.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
+import { proofMaxAgeMs } from "./proof-age.ts";
 import type { ViewerSocket } from "./viewer-socket.ts";
 
-/** Connectors prove that they live every 30 s; what is older than this is a socket without anybody behind it. */
-const PROOF_MAX_AGE_MS = 90_000;
 const TOKEN_EXPIRED =
   "The token of this instance has expired. Create one on the hub's Tokens page and start the connector with it.";
 
@@ -18,18 +18,25 @@ interface LinkedTunnel {
   exchanges(): OpenExchanges;
   /** What is due by alarm has changed. */
   changed(): Promise<void>;
+  /** Whether the instance is connected may have changed. */
+  presenceChanged(): void;
 }
 
 export class InstanceLink {
   readonly sockets: ConnectorSockets;
   readonly #state: DurableObjectState;
   readonly #tunnel: LinkedTunnel;
+  readonly #proofMaxAgeMs: number;
+  readonly #inspections = new Inspections();
   #active: ActiveConnection | undefined;
+  /** The last end of a connection, of which the UserHub may have to hear yet. */
+  #ending: Promise<void> | undefined;
 
   constructor(state: DurableObjectState, env: Env, tunnel: LinkedTunnel) {
     this.sockets = new ConnectorSockets(state, env);
     this.#state = state;
     this.#tunnel = tunnel;
+    this.#proofMaxAgeMs = proofMaxAgeMs(env);
   }
 
   /** The registered connection, brought back to memory if the object was evicted; proof of life is not asked. */
@@ -44,9 +51,21 @@ export class InstanceLink {
   proven(): ActiveConnection | undefined {
     const active = this.registered();
     if (!active) return undefined;
-    if (Date.now() - this.provenAt(active) <= PROOF_MAX_AGE_MS) return active;
-    this.#state.waitUntil(this.end(active.socket, "heartbeat_timeout", "No heartbeat for 90 seconds."));
+    if (Date.now() - this.provenAt(active) <= this.#proofMaxAgeMs) return active;
+    const message = `No heartbeat for ${this.#proofMaxAgeMs / 1000} seconds.`;
+    this.#state.waitUntil(this.end(active.socket, "heartbeat_timeout", message));
     return undefined;
+  }
+
+  /** Resolves when the UserHub has been told why the last connection ended. */
+  async toldOfEnd(): Promise<void> {
+    await Promise.allSettled([this.#ending]);
+  }
+
+  /** What the connector says of itself; null where there is none, it does not say so, or not in time. */
+  async inspect(): Promise<Inspection | null> {
+    const active = this.proven();
+    return active?.attachment.tellsLog === true ? this.#inspections.ask(active.socket) : null;
   }
 
   /** When the connector last proved that it lives, in milliseconds since the epoch. */
@@ -126,9 +145,14 @@ export class InstanceLink {
     const active = this.#active ?? this.#activate({ socket, attachment });
     if (active.attachment.connectionId === attachment.connectionId) {
       this.#active = undefined;
+      this.#inspections.cancel();
       active.connection.lost();
     }
-    await Promise.all([this.sockets.gone(socket, attachment, reason), this.#tunnel.changed()]);
+    // A connection that fell silent has been gone since its last sign of life, not since somebody asked.
+    const at = reason === "heartbeat_timeout" ? this.sockets.provenAt(socket, attachment) : Date.now();
+    this.#ending = this.sockets.gone({ socket, attachment }, reason, at);
+    this.#tunnel.presenceChanged();
+    await Promise.all([this.#ending, this.#tunnel.changed()]);
   }
 
   #frames(attachment: ConnectorAttachment, message: ArrayBuffer): void {
@@ -143,13 +167,17 @@ export class InstanceLink {
   async #control(socket: WebSocket, attachment: ConnectorAttachment, data: string): Promise<void> {
     const message = parseConnectorMessage(data);
     if (message?.type === "status_update") return this.sockets.status(attachment, message);
+    if (message?.type === "log" && attachment.state === "registered")
+      return this.#inspections.answered(message);
     if (message?.type !== "register") return;
     // From memory or from its socket's attachment: its browsers must hear of its end either way.
     const former = this.registered();
     // Before anything is awaited: the socket may be gone again by the time the UserHub has answered.
     this.sockets.register(socket, attachment, message);
     this.#active = this.#activate({ socket, attachment });
+    this.#inspections.cancel();
     former?.connection.lost("the instance has connected anew");
+    this.#tunnel.presenceChanged();
     await this.sockets.announce(socket, attachment, message);
   }
 

@@ -13,26 +13,32 @@ import type { Inspection, Presence, SignedOut, TunnelRpc } from "../contracts.ts
 import type { Env } from "../env.ts";
 import { errorResponse } from "../errors.ts";
 import { Alarm } from "../alarm.ts";
-import { routes } from "../routes.ts";
+import { instanceRoutes, routes } from "../routes.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { attachmentOf, type ConnectorIdentity } from "./attachments.ts";
+import type { VerifiedViewer } from "./headers.ts";
 import { InstanceLink } from "./instance-link.ts";
 import { readConnectorIdentity, readViewer, signedOutAnswer } from "./internal-headers.ts";
+import { markKeptAway, unmarkKeptAway } from "./kept-away.ts";
+import { PresenceSockets } from "./presence-sockets.ts";
 import { proxy } from "./proxy.ts";
 import { ViewerSessions } from "./viewer-sessions.ts";
 
 export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   readonly #link: InstanceLink;
   readonly #sessions: ViewerSessions;
+  readonly #marks: PresenceSockets;
   readonly #alarm: Alarm;
   #isAlarmed = false;
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env);
     this.#alarm = new Alarm(state.storage);
+    this.#marks = new PresenceSockets(state);
     this.#link = new InstanceLink(state, env, {
       exchanges: () => this.#sessions.exchanges,
       changed: () => this.#schedule(),
+      presenceChanged: () => this.#marks.say(this.#link.sockets.registered() ? "connected" : "away"),
     });
     this.#sessions = new ViewerSessions(state, env, {
       owner: () => this.#link.sockets.owner(),
@@ -49,6 +55,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     const viewer = readViewer(request);
     if (!viewer || !this.#isOwner(viewer.userId)) return errorResponse("not_found", request);
     if (this.#sessions.isEnded(viewer.sessionId)) return signedOutAnswer();
+    if (new URL(request.url).pathname === instanceRoutes.presence) return this.#acceptMark(request, viewer);
     const active = this.#link.proven();
     if (!active) return this.#offline(request);
     const response = await proxy(active, request, viewer);
@@ -82,27 +89,25 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   override async webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
     const attachment = attachmentOf(socket);
     closeQuietly(socket, code, reason);
-    if (attachment?.kind === "viewer") {
-      this.#link.viewerClosed(attachment, code, reason);
-      return this.#schedule();
-    }
-    await this.#link.gone(socket, code === 1000 ? "stopped" : "connection_lost");
+    if (attachment?.kind === "connector")
+      return this.#link.gone(socket, code === 1000 ? "stopped" : "connection_lost");
+    if (attachment?.kind === "viewer") this.#link.viewerClosed(attachment, code, reason);
+    await this.#schedule();
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {
     const attachment = attachmentOf(socket);
-    if (attachment?.kind === "viewer") {
-      this.#link.viewerClosed(attachment, 1006, "");
-      return this.#schedule();
-    }
-    await this.#link.gone(socket, "connection_lost");
+    if (attachment?.kind === "connector") return this.#link.gone(socket, "connection_lost");
+    if (attachment?.kind === "viewer") this.#link.viewerClosed(attachment, 1006, "");
+    await this.#schedule();
   }
 
   async presence(owner: string): Promise<Presence> {
     const active = this.#isOwner(owner) ? this.#link.proven() : undefined;
-    return active
-      ? { connected: true, provenAt: this.#link.provenAt(active) }
-      : { connected: false, provenAt: null };
+    if (active) return { connected: true, provenAt: this.#link.provenAt(active) };
+    // Who asks does not know why: it is to hear that first.
+    await this.#link.toldOfEnd();
+    return { connected: false, provenAt: null };
   }
 
   async disconnect(owner: string, reason: ConnectionErrorCode, message: string): Promise<void> {
@@ -141,18 +146,32 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   }
 
   async keepAway(owner: string, message: string): Promise<void> {
+    if (!this.#isOwner(owner)) return;
+    // First, so that no dial comes between.
+    markKeptAway(this.ctx.storage);
     await this.disconnect(owner, "disconnected", message);
   }
 
-  async letBack(_owner: string): Promise<void> {}
+  async letBack(owner: string): Promise<void> {
+    if (this.#isOwner(owner)) unmarkKeptAway(this.ctx.storage);
+  }
 
-  async inspect(_owner: string): Promise<Inspection | null> {
-    return null;
+  async inspect(owner: string): Promise<Inspection | null> {
+    return this.#isOwner(owner) ? this.#link.inspect() : null;
   }
 
   /** Nobody is before the first connection. */
   #isOwner(userId: string): boolean {
     return userId === this.#link.sockets.owner();
+  }
+
+  /** It is there while the instance is away, too: that is what it tells. */
+  async #acceptMark(request: Request, viewer: VerifiedViewer): Promise<Response> {
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+      return errorResponse("not_found", request);
+    const response = this.#marks.accept(viewer, this.#link.proven() ? "connected" : "away");
+    await this.#schedule();
+    return response;
   }
 
   #offline(request: Request): Response {

@@ -1,11 +1,19 @@
 /** The sign-ins that look through one Tunnel: what they have open, when to ask after them, and which have ended. */
 import { checkOpenSession, SessionWatch, type OpenSession } from "../auth/open-sessions.ts";
 import type { Env } from "../env.ts";
-import { attach, attachmentOf, SocketTag, type ViewerAttachment } from "./attachments.ts";
+import {
+  attach,
+  attachmentOf,
+  SocketTag,
+  type PresenceAttachment,
+  type ViewerAttachment,
+} from "./attachments.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { EndedSessions } from "./ended-sessions.ts";
 import { OpenExchanges } from "./open-exchanges.ts";
 import type { ViewerSocket } from "./viewer-socket.ts";
+
+type BrowserAttachment = ViewerAttachment | PresenceAttachment;
 
 /** What is asked of the Tunnel they look through. */
 interface LookedThrough {
@@ -55,7 +63,7 @@ export class ViewerSessions {
       this.exchanges.checked(id, at);
       for (const { socket, attachment } of this.#sockets(SocketTag.session(id))) {
         attach(socket, { ...attachment, checkAt: at });
-        this.#tunnel.viewer(attachment)?.checked(at);
+        this.#viewer(attachment)?.checked(at);
       }
     }
     for (const id of unchecked) this.#close(id);
@@ -65,8 +73,8 @@ export class ViewerSessions {
   #close(sessionId: string): void {
     this.exchanges.end(sessionId);
     for (const { socket, attachment } of this.#sockets(SocketTag.session(sessionId))) {
-      this.#tunnel.viewer(attachment)?.signedOut();
-      // Its stream may be gone.
+      this.#viewer(attachment)?.signedOut();
+      // It may have no stream, or none any more.
       if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, "signed out");
     }
   }
@@ -79,14 +87,19 @@ export class ViewerSessions {
   }
 
   #open(): OpenSession[] {
-    const sockets = this.#sockets(SocketTag.viewer).map(({ attachment }) => attachment);
-    return [...sockets, ...this.exchanges.long()];
+    const sockets = [...this.#sockets(SocketTag.viewer), ...this.#sockets(SocketTag.presence)];
+    return [...sockets.map(({ attachment }) => attachment), ...this.exchanges.long()];
   }
 
-  #sockets(tag: string): { socket: WebSocket; attachment: ViewerAttachment }[] {
+  #viewer(attachment: BrowserAttachment): ViewerSocket | undefined {
+    return attachment.kind === "viewer" ? this.#tunnel.viewer(attachment) : undefined;
+  }
+
+  #sockets(tag: string): { socket: WebSocket; attachment: BrowserAttachment }[] {
     return this.#state.getWebSockets(tag).flatMap((socket) => {
       const attachment = socket.readyState === WebSocket.OPEN ? attachmentOf(socket) : undefined;
-      return attachment?.kind === "viewer" ? [{ socket, attachment }] : [];
+      if (attachment === undefined || attachment.kind === "connector") return [];
+      return [{ socket, attachment }];
     });
   }
 }
