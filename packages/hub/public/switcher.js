@@ -4,7 +4,7 @@
 (() => {
   const { around } = document.body.dataset;
   const search = document.querySelector("input[type=search]");
-  const rows = [...document.querySelectorAll(".choices > li")];
+  const rows = [...document.querySelectorAll(".entries > li")];
   const shown = () => rows.filter((row) => !row.hidden).map((row) => row.firstElementChild);
 
   function find() {

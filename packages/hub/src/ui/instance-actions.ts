@@ -12,16 +12,54 @@ interface ActionWords {
   key: string;
   /** What the card says until the hub has answered. */
   pending: string;
+  /** What became of the instance, where its card does not show it by itself. */
+  done: string;
   path: (id: string) => string;
 }
 
 export const INSTANCE_ACTIONS: Record<ActionName, ActionWords> = {
-  refresh: { words: "Refresh", key: "r", pending: "asking", path: routes.refreshClient },
-  mark_seen: { words: "Mark as seen", key: "s", pending: "marking as seen", path: routes.markClientSeen },
-  rename: { words: "Rename", key: "e", pending: "renaming", path: routes.renameClient },
-  disconnect: { words: "Disconnect", key: "d", pending: "disconnecting", path: routes.disconnectClient },
-  let_back: { words: "Let it back", key: "d", pending: "letting it back", path: routes.letClientBack },
-  forget: { words: "Forget", key: "f", pending: "forgetting", path: routes.forgetClient },
+  refresh: {
+    words: "Refresh",
+    key: "r",
+    pending: "asking",
+    done: "was asked to look again",
+    path: routes.refreshClient,
+  },
+  mark_seen: {
+    words: "Mark as seen",
+    key: "s",
+    pending: "marking as seen",
+    done: "is marked as seen",
+    path: routes.markClientSeen,
+  },
+  rename: {
+    words: "Rename",
+    key: "e",
+    pending: "renaming",
+    done: "has another name",
+    path: routes.renameClient,
+  },
+  disconnect: {
+    words: "Disconnect",
+    key: "d",
+    pending: "disconnecting",
+    done: "is disconnected and stays away",
+    path: routes.disconnectClient,
+  },
+  let_back: {
+    words: "Let it back",
+    key: "d",
+    pending: "letting it back",
+    done: "may come back, and asks about once a minute",
+    path: routes.letClientBack,
+  },
+  forget: {
+    words: "Forget",
+    key: "f",
+    pending: "forgetting",
+    done: "is forgotten",
+    path: routes.forgetClient,
+  },
 };
 
 const ENDED: ReadonlySet<SessionState> = new Set(["done", "failed"]);

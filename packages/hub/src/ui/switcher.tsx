@@ -23,7 +23,7 @@ export function SwitcherOptions({ instances, view }: ListProps) {
     <ul>
       {instances.map((instance) => (
         <li
-          class="choice"
+          class="entry"
           role="option"
           aria-selected="false"
           data-item={`instance:${instance.label}`}
@@ -47,10 +47,10 @@ function Choice({ instance, now }: { instance: Instance; now: number }) {
   return (
     <>
       <Glyph state={state} />
-      <span class="choice-text">
+      <span class="entry-text">
         <bdi>{instanceTitle(instance)}</bdi> <bdi class="hint">{instance.hostname}</bdi>
       </span>
-      <span class="choice-end">
+      <span class="entry-end">
         <span class="line-state">{STATE_WORDS[state]}</span> <Since at={since} now={now} />
       </span>
     </>
@@ -71,11 +71,11 @@ export function SwitcherFrame({ instances, view, from }: ListProps & { from: str
         autocomplete="off"
         spellcheck={false}
       />
-      <ul class="choices">
+      <ul class="entries">
         {instances.map((instance) => (
           <li data-text={`${instanceTitle(instance)} ${instance.hostname} ${instance.project}`}>
             <a
-              class="choice"
+              class="entry"
               href={`${instanceOrigin(instance.label, view.origins)}/`}
               target="_top"
               aria-current={instance.label === from ? "page" : undefined}
