@@ -16,7 +16,7 @@ import { auditPages } from "./pages/audit.tsx";
 import { clientPages } from "./pages/clients.tsx";
 import { dashboardPages } from "./pages/dashboard.tsx";
 import { gitHubPages } from "./pages/github.ts";
-import { healthPage } from "./pages/health.ts";
+import { healthPage } from "./pages/health.tsx";
 import { installationPages } from "./pages/installation.ts";
 import { openPage } from "./pages/open.ts";
 import { sessionPages } from "./pages/sessions.tsx";

@@ -42,12 +42,12 @@ const EDGE_PERIOD_SECONDS = 60;
 
 /**
  * Asks the edge whether there were too many requests from where this one comes from. A hub on one's own machine has no
- * edge and one person.
+ * edge and one person. `apart`: what is counted for itself, with the same limit.
  */
-export async function checkEdge(binding: RateLimit, request: Request): Promise<RateDecision> {
-  const key = placeKey(request);
-  if (key === LOCAL_PLACE) return { allowed: true };
-  const { success } = await binding.limit({ key });
+export async function checkEdge(binding: RateLimit, request: Request, apart?: string): Promise<RateDecision> {
+  const place = placeKey(request);
+  if (place === LOCAL_PLACE) return { allowed: true };
+  const { success } = await binding.limit({ key: apart === undefined ? place : `${apart}:${place}` });
   return success ? { allowed: true } : { allowed: false, retryAfterSeconds: EDGE_PERIOD_SECONDS };
 }
 

@@ -23,6 +23,12 @@ export class RateLimiter extends DurableObject<Env> {
     return decision;
   }
 
+  /** Answers once its storage does, and writes nothing: by this /health knows that objects work. */
+  isUp(): boolean {
+    this.ctx.storage.kv.get(ATTEMPTS);
+    return true;
+  }
+
   override async alarm(): Promise<void> {
     const { kv } = this.ctx.storage;
     const last = kv.get<number[]>(ATTEMPTS)?.at(-1) ?? 0;

@@ -1,9 +1,11 @@
 /** What Tunnels tell of their instances: remembered, noted in the activity, shown; and who must not stay is sent away. */
 import type { ClaudeSession } from "@ai-orchestrator/protocol";
-import { changedSessions } from "../activity.ts";
+import { changedSessions, type Happening } from "../activity.ts";
 import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.ts";
 import type { Instance } from "../instance.ts";
+import { log } from "../log.ts";
 import type { ActivityLog } from "./activity-log.ts";
+import type { Census } from "./census.ts";
 import type { LivePages } from "./live-pages.ts";
 import type { Membership } from "./membership.ts";
 import { parseConnected, parseReport } from "./parse.ts";
@@ -20,6 +22,7 @@ interface Place {
   pages: LivePages;
   tunnels: Tunnels;
   membership: Membership;
+  census: Census;
 }
 
 export class InstanceNews {
@@ -67,22 +70,22 @@ export class InstanceNews {
   }
 
   gone(clientId: string, connectedAt: number, reason: GoneReason, at: number): void {
-    const { registry, activity, pages } = this.#place;
+    const { registry, pages } = this.#place;
     if (!registry.gone(clientId, { connectedAt, reason, at })) return;
     const instance = registry.findByClientId(clientId);
     if (instance === undefined) return;
     pages.changed(instance.label);
-    activity.record(instance, { kind: "gone", reason }, at);
+    this.#noteConnection(instance, { kind: "gone", reason }, at);
   }
 
   /** An instance that was thought gone was heard of at `at`; true where nobody knew. */
   returned(clientId: string, at: number): boolean {
-    const { registry, activity, pages } = this.#place;
+    const { registry, pages } = this.#place;
     if (!registry.returned(clientId, at)) return false;
     const instance = registry.findByClientId(clientId);
     if (instance === undefined) return false;
     pages.changed(instance.label);
-    activity.record(instance, { kind: "connected", isNew: false }, at);
+    this.#noteConnection(instance, { kind: "connected", isNew: false }, at);
     return true;
   }
 
@@ -99,7 +102,7 @@ export class InstanceNews {
     const instance = registry.findByClientId(clientId);
     if (instance === undefined) return;
     const why = absence === undefined ? {} : { absence };
-    activity.record(instance, { kind: "connected", isNew: before === undefined, ...why }, connectedAt);
+    this.#noteConnection(instance, { kind: "connected", isNew: before === undefined, ...why }, connectedAt);
     if (before === undefined) return;
     // What its sessions came to while it was away, or before the Tunnel could tell.
     const sessions = changedSessions(before.sessions, instance.sessions);
@@ -107,9 +110,22 @@ export class InstanceNews {
     activity.record(instance, { kind: "status", status, before: before.status, sessions }, connectedAt);
   }
 
+  #noteConnection(
+    instance: Instance,
+    happening: Extract<Happening, { kind: "connected" | "gone" }>,
+    at: number,
+  ): void {
+    const { activity, census, tunnels } = this.#place;
+    activity.record(instance, happening, at);
+    census.changed();
+    const ids = { userId: tunnels.owner, label: instance.label };
+    if (happening.kind === "connected") log("instance_connected", ids);
+    else log("instance_gone", { ...ids, reason: happening.reason });
+  }
+
   #noteReport(before: Instance, { status, sessions: now, at }: StatusReport): void {
     const { activity } = this.#place;
-    if (!before.connected) activity.record(before, { kind: "connected", isNew: false }, at);
+    if (!before.connected) this.#noteConnection(before, { kind: "connected", isNew: false }, at);
     const sessions: ClaudeSession[] = changedSessions(before.sessions, now);
     if (status === before.status && sessions.length === 0) return;
     activity.record(before, { kind: "status", status, before: before.status, sessions }, at);

@@ -170,6 +170,12 @@ export class Registry {
     return this.#sql.exec("DELETE FROM instances WHERE client_id = ?", clientId).rowsWritten > 0;
   }
 
+  countConnected(): number {
+    return this.#sql
+      .exec<{ count: number }>("SELECT count(*) AS count FROM instances WHERE connected = 1")
+      .one().count;
+  }
+
   markTokenRevoked(tokenId: string, at: number): void {
     this.#sql.exec("DELETE FROM revoked_tokens WHERE revoked_at < ?", at - REVOKED_KEPT_MS);
     this.#sql.exec("INSERT OR IGNORE INTO revoked_tokens (token_id, revoked_at) VALUES (?, ?)", tokenId, at);

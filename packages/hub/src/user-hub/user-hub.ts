@@ -21,9 +21,11 @@ import type {
 import { deleteAllSessions } from "../db/sessions.ts";
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
+import { log } from "../log.ts";
 import { readPageOpener } from "../page-socket.ts";
 import { Actions } from "./actions.ts";
 import { ActivityLog } from "./activity-log.ts";
+import { Census } from "./census.ts";
 import { InstanceNews } from "./instance-news.ts";
 import { LivePages, pageSession } from "./live-pages.ts";
 import { Membership } from "./membership.ts";
@@ -52,6 +54,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   readonly #watch = new SessionWatch((open, now) => this.#check(open, now));
   readonly #alarm: Alarm;
   readonly #membership: Membership;
+  readonly #census: Census;
   #isAlarmed = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -62,13 +65,16 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     const pages = new LivePages(ctx, registry, env);
     const tunnels = new Tunnels(ctx, () => this.env, owner);
     const membership = new Membership({ storage: ctx.storage, env, owner, closeAll });
-    const news = new InstanceNews({ registry, activity, pages, tunnels, membership });
+    const count = () => ({ instances: registry.countConnected(), browsers: pages.open().length });
+    const census = new Census({ ctx, env, owner, count });
+    const news = new InstanceNews({ registry, activity, pages, tunnels, membership, census });
     const presence = new Presence({ ctx, registry, tunnels, news });
     this.#registry = registry;
     this.#activity = activity;
     this.#pages = pages;
     this.#tunnels = tunnels;
     this.#membership = membership;
+    this.#census = census;
     this.#news = news;
     this.#presence = presence;
     this.#actions = new Actions({ ctx, registry, activity, pages, tunnels, presence, news });
@@ -188,6 +194,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
       return new Response(null, { status: 400 });
     if (this.#signIns.isEnded(opener.id)) return new Response(null, { status: 401 });
     const response = this.#pages.accept(opener);
+    this.#tellPages("dashboard_opened");
     this.#presence.look();
     await this.#schedule();
     return response;
@@ -201,10 +208,12 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   }
 
   override async webSocketClose(): Promise<void> {
+    this.#tellPages("dashboard_closed");
     await this.#schedule();
   }
 
   override async webSocketError(): Promise<void> {
+    this.#tellPages("dashboard_closed");
     await this.#schedule();
   }
 
@@ -212,6 +221,12 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     const { name } = this.ctx.id;
     if (name === undefined) throw new Error("A UserHub is named by its user's id.");
     return name;
+  }
+
+  /** There is a dashboard more or less. */
+  #tellPages(event: "dashboard_opened" | "dashboard_closed"): void {
+    log(event, { userId: this.#owner, count: this.#pages.open().length });
+    this.#census.changed();
   }
 
   /** When to ask after a sign-in of this person again; null where it has ended. */

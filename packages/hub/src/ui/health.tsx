@@ -1,0 +1,66 @@
+import type { Dependency, DependencyHealth, Health } from "../pages/health-checks.ts";
+import { Since } from "./time.tsx";
+
+/** What each is for. */
+const PURPOSES: Record<Dependency, [name: string, purpose: string]> = {
+  database: ["Database", "people, sign-ins and tokens"],
+  objects: ["Objects", "instances and open dashboards"],
+  archive: ["Archive", "activity of past days"],
+  github: ["GitHub", "signing in"],
+};
+
+const STATUS_WORDS: Record<DependencyHealth["status"], string> = {
+  ok: "answers",
+  failing: "does not answer",
+  not_configured: "not set up",
+};
+
+/** The facts of /health, for people. */
+export function HealthReport({ health, now }: { health: Health; now: number }) {
+  const { counts, dependencies, version } = health;
+  return (
+    <>
+      <h1>{summary(health)}</h1>
+      <table class="table">
+        <caption class="visually-hidden">What the hub rests on</caption>
+        <thead>
+          <tr>
+            <th scope="col">What</th>
+            <th scope="col">For</th>
+            <th scope="col">State</th>
+            <th scope="col">Took</th>
+          </tr>
+        </thead>
+        <tbody>
+          {Object.entries(dependencies).map(([name, { status, ms }]) => (
+            <tr>
+              <th scope="row">{PURPOSES[name as Dependency][0]}</th>
+              <td>{PURPOSES[name as Dependency][1]}</td>
+              <td class={status === "failing" ? "danger" : undefined}>{STATUS_WORDS[status]}</td>
+              <td>{ms === null ? "" : `${ms} ms`}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <dl class="facts">
+        <dt>Connected instances</dt>
+        <dd>{counts?.instances ?? "unknown"}</dd>
+        <dt>Open dashboards</dt>
+        <dd>{counts?.browsers ?? "unknown"}</dd>
+        <dt>Version</dt>
+        <dd>{version}</dd>
+        <dt>Checked</dt>
+        <dd>
+          <Since at={Date.parse(health.checked_at)} now={now} ago />
+        </dd>
+      </dl>
+    </>
+  );
+}
+
+function summary({ status, dependencies }: Health): string {
+  if (status === "failing") return "The hub cannot work now";
+  return Object.values(dependencies).some((one) => one.status === "failing")
+    ? "The hub works, but not all of it"
+    : "The hub works";
+}
