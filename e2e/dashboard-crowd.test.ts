@@ -1,6 +1,7 @@
 /** Many instances, and instances whose names mean ill or are merely long. */
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { HOSTILE_NAMES } from "./pages/hostile-names.ts";
 import { openDashboard, session, startStage, type Stage } from "./pages/stage.ts";
 
 let stage: Stage;
@@ -11,30 +12,13 @@ beforeAll(async () => {
 afterEach(() => stage.clear());
 afterAll(() => stage.stop());
 
-const LONG = "very-long-name-".repeat(20);
-const NAMES: Record<string, string> = {
-  HTML: `<img src=x onerror="alert(1)"><script>alert(2)</script></li><h1>`,
-  "a partial": `<hx-partial hx-target="body" hx-swap="innerHTML">gone</hx-partial>`,
-  attributes: `" onmouseover="alert(3)" data-x='`,
-  "a template": "{{7*7}} ${7*7} <%= 7 %>",
-  JSON: `{"target":"body","swap":"innerHTML","content":"gone"}`,
-  "right to left": "\u202egnp.exe \u2067 \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 \u2069",
-  emoji: "\u{1f469}\u200d\u{1f4bb}\u{1f680}\u{1f1e9}\u{1f1ea} \u{1f9d1}\u{1f3ff}",
-  "300 characters": LONG,
-  "one 255 character word": "w".repeat(255),
-  "a null and a bell": "a\u0000b\u0007c",
-  "half a character": "x\ud83dy",
-  spaces: "   \n\t  ",
-  "accents on accents": `Z${"\u0324\u0348\u031d".repeat(40)}algo`,
-};
-
 it("shows hostile and long names as text, and keeps every card's shape", async () => {
   const windows = await Promise.all(
     [390, 1440].map((width) => stage.dashboard({ viewport: { width, height: 800 } })),
   );
-  const token = await stage.hub.createToken(NAMES["HTML"]);
+  const token = await stage.hub.createToken(HOSTILE_NAMES["HTML"]);
   const puppets = await Promise.all(
-    Object.values(NAMES).map((name, index) =>
+    Object.values(HOSTILE_NAMES).map((name, index) =>
       stage.instance({
         token,
         clientId: `named-${index}`,
@@ -43,7 +27,7 @@ it("shows hostile and long names as text, and keeps every card's shape", async (
       }),
     ),
   );
-  for (const [index, name] of Object.values(NAMES).entries())
+  for (const [index, name] of Object.values(HOSTILE_NAMES).entries())
     puppets[index]?.set({ ...session("needs_answer", name.slice(0, 300)), project: name });
   for (const { page, context, watch } of windows) {
     for (const { card } of puppets) await page.waitForSelector(`${card}[data-state=needs_answer]`);
