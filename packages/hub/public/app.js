@@ -7,8 +7,10 @@
     HOUR = 60 * MINUTE,
     DAY = 24 * HOUR;
   // Times are the hub's; a browser's clock may be wrong.
-  const clockSkew = Number(document.body.dataset.now ?? Date.now()) - Date.now();
+  let clockSkew;
   const now = () => Date.now() + clockSkew;
+  const setClock = (hubNow) => (clockSkew = hubNow - Date.now());
+  setClock(Number(document.body.dataset.now ?? Date.now()));
 
   // ── Times ──
   function duration(ms) {
@@ -29,16 +31,20 @@
     return words === "now" ? words : `${words} ago`;
   }
 
-  function showTimes() {
-    for (const time of document.querySelectorAll("time[data-since], time[data-until]")) {
+  function showTimes(within = document) {
+    for (const time of within.querySelectorAll("time[data-since], time[data-until]")) {
       const isAhead = time.dataset.until !== undefined;
       const at = Number(isAhead ? time.dataset.until : time.dataset.since);
       const words = time.dataset.ago === undefined ? duration : ago;
       const text = isAhead ? until(at - now()) : words(now() - at);
       if (time.textContent !== text) time.textContent = text;
-      const exact = new Date(at).toLocaleString();
-      if (time.title !== exact) time.title = exact;
     }
+  }
+
+  /** Where it is needed: until then the hub's own words stand there, which pushes would bring back each time. */
+  function showExactTime(event) {
+    const time = event.target.closest("time[datetime]");
+    if (time !== null) time.title = new Date(time.dateTime).toLocaleString();
   }
 
   // ── Copying ──
@@ -57,7 +63,6 @@
 
   /** A command that someone just asked for is copied without asking again. */
   function afterSwap() {
-    showTimes();
     const button = document.querySelector("#new-token [data-copy]:not([data-copied])");
     if (button === null) return;
     button.dataset.copied = "";
@@ -83,9 +88,19 @@
     },
     true,
   );
+  /** For pages that put things under the days on which they happened. */
+  function keepTimeZone() {
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    const cookie = `__Host-orchestrator-time-zone=${timeZone}`;
+    if (!document.cookie.split("; ").includes(cookie))
+      document.cookie = `${cookie}; Path=/; Max-Age=31536000; Secure; SameSite=Lax`;
+  }
+
+  keepTimeZone();
   document.addEventListener("htmx:after:swap", afterSwap);
-  setInterval(showTimes, 5 * SECOND);
+  document.addEventListener("pointerover", showExactTime);
+  setInterval(() => showTimes(), 5 * SECOND);
   showTimes();
-  /** `now`: the hub's clock, milliseconds since the epoch. `duration`: milliseconds as words. */
-  window.orchestrator = { now, duration, showTimes, closeDetails };
+  /** `now` and `setClock`: the hub's clock, milliseconds since the epoch. `duration`: milliseconds as words. */
+  window.orchestrator = { now, setClock, duration, showTimes, closeDetails };
 })();

@@ -1,143 +1,268 @@
-// The dashboard: cards that find their place, and the live connection with the bar that says when there is none.
+// The dashboard's cards: each in its group and place, kept back by filter and search or shown, and said aloud when it
+// needs someone. Attributes that begin with `data-page-` are the page's own; pushes leave them alone.
 "use strict";
 (() => {
-  const SECOND = 1000;
-  const { showTimes } = window.orchestrator;
+  const page = document.getElementById("dashboard");
   const board = document.getElementById("board");
+  const arrivals = document.getElementById("arrivals");
+  const template = document.getElementById("group-template");
+  const key = { status: "lane", machine: "machine", project: "project" }[page.dataset.grouping];
+  /** Past so many cards a move is not shown as one: pictures of all of them would take longer than the move. */
+  const MAX_MOVING = 120;
 
-  // ── Cards ──
-  /** A lane's cards in order, wherever they are now. Keys compare by code unit, as in the hub. */
-  function cardsOf(lane, cards) {
-    const own = cards.filter((card) => `lane-${card.dataset.lane}` === lane.id);
-    return own.sort((a, b) => (a.dataset.order < b.dataset.order ? -1 : 1));
+  // ── Places ──
+  const allCards = () => [...board.getElementsByClassName("card")];
+  const byOrder = (a, b) => (a.dataset.order < b.dataset.order ? -1 : 1);
+
+  /** Cards by group, each group in order. Keys compare by code unit, as in the hub. */
+  function wanted() {
+    const groups = Map.groupBy([...allCards(), ...arrivals.children], (card) => card.dataset[key]);
+    for (const cards of groups.values()) cards.sort(byOrder);
+    return groups;
   }
 
-  function arrange([lane, cards]) {
-    let next = lane.firstElementChild;
-    for (const card of cards) {
-      if (card === next) next = next.nextElementSibling;
-      // moveBefore keeps focus and open details where the browser knows it.
-      else if (lane.moveBefore) lane.moveBefore(card, next);
-      else lane.insertBefore(card, next);
+  function sectionOrder(section) {
+    const isNeeded = section.querySelector('[data-lane="needs-you"]') !== null;
+    const name = section.dataset.group;
+    return `${isNeeded ? 0 : 1} ${name.toLowerCase()} ${name}`;
+  }
+
+  /** The sections as they are to stand; lanes stand as they are. */
+  function sectionsInOrder() {
+    const sections = [...board.children];
+    if (key === "lane") return sections;
+    return sections.sort((a, b) => (sectionOrder(a) < sectionOrder(b) ? -1 : 1));
+  }
+
+  function isInPlace() {
+    if (arrivals.firstElementChild !== null) return false;
+    const groups = wanted();
+    for (const section of board.children) {
+      const cards = groups.get(section.dataset.group) ?? [];
+      if (cards.length === 0 && key !== "lane") return false;
+      const list = section.lastElementChild;
+      if (list.children.length !== cards.length || cards.some((card, at) => list.children[at] !== card))
+        return false;
+      groups.delete(section.dataset.group);
+    }
+    return groups.size === 0 && sectionsInOrder().every((section, at) => board.children[at] === section);
+  }
+
+  /** Puts elements in this order; moveBefore keeps focus and open details where the browser knows it. */
+  function putInOrder(parent, elements) {
+    let next = parent.firstElementChild;
+    for (const element of elements) {
+      if (element === next) next = next.nextElementSibling;
+      else if (parent.moveBefore && element.isConnected) parent.moveBefore(element, next);
+      else parent.insertBefore(element, next);
     }
   }
 
-  /** Puts every card in its lane and place, and shows it as a move. */
-  function placeCards() {
-    const cards = [...board.querySelectorAll(".card")];
-    const lanes = [...board.querySelectorAll(".cards")]
-      .map((lane) => [lane, cardsOf(lane, cards)])
-      .filter(([lane, own]) => own.some((card, index) => lane.children[index] !== card));
-    if (lanes.length === 0) return;
-    const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (isStill || document.hidden || !document.startViewTransition) return lanes.forEach(arrange);
-    const transition = document.startViewTransition(() => lanes.forEach(arrange));
+  function newSection(group) {
+    const section = template.content.firstElementChild.cloneNode(true);
+    section.dataset.group = group;
+    section.querySelector("bdi").textContent = group.trim() || template.dataset.nameless;
+    board.append(section);
+    return section;
+  }
+
+  function arrange() {
+    // One that is there already has come twice; what came last is right.
+    for (const card of arrivals.children) board.querySelector(`#${card.id}`)?.remove();
+    const sections = new Map([...board.children].map((section) => [section.dataset.group, section]));
+    for (const [group, cards] of wanted())
+      putInOrder((sections.get(group) ?? newSection(group)).lastElementChild, cards);
+    if (key !== "lane")
+      for (const list of board.querySelectorAll(".cards:empty")) list.parentElement.remove();
+    putInOrder(board, sectionsInOrder());
+    showFilter();
+  }
+
+  /** Puts every card in its group and place; shows it as a move unless `isStill`. */
+  function place(isStill) {
+    if (isInPlace()) return showFilter();
+    const isQuiet = isStill || document.hidden || !document.startViewTransition;
+    if (isQuiet || matchMedia("(prefers-reduced-motion: reduce)").matches || allCards().length > MAX_MOVING)
+      return arrange();
+    const transition = document.startViewTransition(arrange);
     // The next burst may cut it short; the moves are made all the same.
     transition.finished.catch(() => undefined);
     transition.ready.catch(() => undefined);
   }
 
-  function showTitle() {
-    const title = document.getElementById("counts")?.dataset.title;
-    if (title !== undefined && document.title !== title) document.title = title;
+  // ── Filter and search: remembered, and never a reason not to see that something needs the person ──
+  const search = document.getElementById("search");
+  const note = document.getElementById("filter-note");
+  const filter = new Set((localStorage.getItem("board.filter") ?? "").split(" ").filter(Boolean));
+  search.value = localStorage.getItem("board.search") ?? "";
+  search.hidden = false;
+
+  const isNeeding = (card) => card.dataset.lane === "needs-you";
+
+  function isOf(name, card) {
+    if (name === "needsYou") return isNeeding(card);
+    return name === "done" ? card.dataset.lane === "done" : card.dataset.status === name;
   }
 
-  // ── Connection ──
-  const PING_MS = 30 * SECOND,
-    PONG_MS = 10 * SECOND;
-  /** The hub's last word to the page of a sign-in that ended. */
-  const SIGNED_OUT = "signed-out";
-  const bar = document.getElementById("not-connected");
-  let socket = null,
-    isLeaving = false,
-    pingTimer,
-    pongTimer,
-    barTimer;
-
-  function ping() {
-    if (socket?.readyState !== WebSocket.OPEN) return;
-    socket.send("ping");
-    clearTimeout(pongTimer);
-    // A connection that died without a word is closed here; htmx then dials again.
-    pongTimer = setTimeout(() => {
-      socket.close();
-      lost();
-    }, PONG_MS);
+  function textOf(card) {
+    const parts = card.querySelectorAll(".card-title, .card-where, .card-status, .card-lines");
+    return [...parts].map((part) => part.textContent.toLowerCase()).join(" ");
   }
 
-  function connected(opened) {
-    socket = opened;
-    clearTimeout(barTimer);
-    barTimer = undefined;
-    clearInterval(pingTimer);
-    clearTimeout(pongTimer);
-    pingTimer = setInterval(ping, PING_MS);
-    bar.hidden = true;
-    document.body.classList.remove("is-stale");
+  function isWanted(card, words) {
+    if (filter.size > 0 && ![...filter].some((name) => isOf(name, card))) return false;
+    if (words.length === 0) return true;
+    const text = textOf(card);
+    return words.every((word) => text.includes(word));
   }
 
-  /** A refused WebSocket does not say why; an ordinary request does. */
-  async function leaveIfSignedOut() {
-    try {
-      const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
-      if (answer.status === 401) location.reload();
-    } catch {
-      // The hub is away: the bar says so already.
+  function showNote(cards, shown) {
+    const isFiltered = filter.size > 0 || search.value.trim() !== "";
+    note.hidden = !isFiltered || cards.length === 0;
+    if (note.hidden) return;
+    const needing = cards.filter((card) => isNeeding(card) && card.hasAttribute("data-page-hidden")).length;
+    const what = shown === 0 ? "Nothing matches." : `Showing ${shown} of ${cards.length}.`;
+    const more = `${needing} ${shown === 0 ? "" : "more "}${needing === 1 ? "needs" : "need"} you outside this filter.`;
+    const text = needing === 0 ? what : `${what} ${more}`;
+    const words = note.firstElementChild;
+    if (words.textContent !== text) words.textContent = text;
+    note.classList.toggle("is-needed", needing > 0);
+  }
+
+  /** Shows what the filter lets through, and how much that is. */
+  function showFilter() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const cards = allCards();
+    let shown = 0;
+    for (const section of board.children) {
+      let own = 0;
+      for (const card of section.lastElementChild.children) {
+        const is = isWanted(card, words);
+        card.toggleAttribute("data-page-hidden", !is);
+        if (is) own++;
+      }
+      const count = section.querySelector(".lane-count");
+      if (count.textContent !== String(own)) count.textContent = own;
+      shown += own;
+    }
+    showNote(cards, shown);
+  }
+
+  function showChips() {
+    for (const chip of document.querySelectorAll("#counts [data-filter]")) {
+      const isPressed = String(filter.has(chip.dataset.filter));
+      if (chip.getAttribute("aria-pressed") !== isPressed) chip.setAttribute("aria-pressed", isPressed);
     }
   }
 
-  /** Not the page whose own sign-out is on its way: reloading would cut that off. */
-  function signedOut() {
-    if (!isLeaving) location.reload();
+  function changeFilter() {
+    localStorage.setItem("board.filter", [...filter].join(" "));
+    localStorage.setItem("board.search", search.value);
+    showChips();
+    showFilter();
   }
 
-  function closed() {
-    if (!bar.hidden) void leaveIfSignedOut();
-    lost();
+  page.addEventListener("click", (event) => {
+    const name = event.target.closest("[data-filter]")?.dataset.filter;
+    const isAll = event.target.id === "show-all";
+    if (name === undefined && !isAll) return;
+    if (isAll) {
+      filter.clear();
+      search.value = "";
+      search.focus({ preventScroll: true });
+    } else if (!filter.delete(name)) filter.add(name);
+    changeFilter();
+  });
+  search.addEventListener("input", changeFilter);
+
+  // ── Said aloud: what needs someone, a sentence every two seconds at most ──
+  const SAY_EVERY_MS = 2000,
+    SAY_AFTER_MS = 250,
+    MAX_NAMED = 3;
+  const PHRASES = {
+    needs_permission: ["needs permission", "need permission"],
+    needs_answer: ["needs an answer", "need an answer"],
+    failed: ["failed", "failed"],
+    done: ["finished", "finished"],
+    unreachable: ["is unreachable", "are unreachable"],
+  };
+  const announcements = document.getElementById("announcements");
+  let states = new Map();
+  /** What is to be said of instances, by their card's id, and of the page itself. */
+  const toSay = new Map();
+  let sayTimer,
+    saidAt = 0;
+
+  function speakSoon() {
+    const waitMs = Math.max(SAY_AFTER_MS, saidAt + SAY_EVERY_MS - Date.now());
+    sayTimer ??= setTimeout(speak, waitMs);
   }
 
-  function lost() {
-    clearInterval(pingTimer);
-    clearTimeout(pongTimer);
-    if (barTimer !== undefined || !bar.hidden) return;
-    const since = Date.now();
-    // A deploy's short gap is not worth a flicker.
-    barTimer = setTimeout(() => {
-      barTimer = undefined;
-      if (socket?.readyState === WebSocket.OPEN) return;
-      bar.querySelector("time").textContent = new Date(since).toLocaleTimeString();
-      bar.hidden = false;
-      document.body.classList.add("is-stale");
-      // The counts in it are from then as well; the hub's next word brings them back.
-      document.title = "Not connected · Orchestrator";
-    }, 700);
+  function sentence(changes) {
+    if (changes.length <= MAX_NAMED)
+      return changes.map(({ name, state }) => `${name} ${PHRASES[state][0]}`).join(", ");
+    const numbers = Object.keys(PHRASES).map((state) => [
+      state,
+      changes.filter((change) => change.state === state).length,
+    ]);
+    const some = numbers.filter(([, count]) => count > 0);
+    return some.map(([state, count]) => `${count} ${PHRASES[state][count === 1 ? 0 : 1]}`).join(", ");
   }
 
-  function live() {
-    const page = document.getElementById("dashboard");
-    page.addEventListener("htmx:ws:after:connection", (event) => connected(event.detail.connection.socket));
-    page.addEventListener("htmx:ws:close", closed);
-    page.addEventListener("htmx:ws:error", lost);
-    page.addEventListener("htmx:ws:before:message:incoming", (event) => {
-      const { data } = event.detail.message;
-      if (data === SIGNED_OUT) signedOut();
-      else if (data === "pong") clearTimeout(pongTimer);
-      else return;
-      event.preventDefault();
-    });
-    page.addEventListener("htmx:ws:after:message:incoming", () => {
-      placeCards();
-      showTimes();
-      showTitle();
-    });
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden || socket?.readyState !== WebSocket.OPEN) return;
-      ping();
-      socket.send("look");
-    });
-    addEventListener("online", ping);
-    addEventListener("beforeunload", () => (isLeaving = true));
+  function speak() {
+    sayTimer = undefined;
+    const said = [...toSay.values()];
+    toSay.clear();
+    if (said.length === 0) return;
+    saidAt = Date.now();
+    const changes = said.filter((one) => typeof one !== "string");
+    const texts = said.filter((one) => typeof one === "string");
+    announcements.textContent = [...texts, sentence(changes)].filter(Boolean).join(". ");
+    // What was said long ago is not for reading; and said again, it must be new.
+    setTimeout(() => (announcements.textContent = ""), SAY_EVERY_MS - SAY_AFTER_MS);
   }
 
-  live();
+  function nameOf(card) {
+    const [title, host] = [".card-title", ".card-host"].map((part) => card.querySelector(part).textContent);
+    return host === "" || host === title ? title : `${title} on ${host}`;
+  }
+
+  /** Remembers every card's state; what people care about is said, unless `isStill`. */
+  function hear(isStill) {
+    const before = states;
+    states = new Map(allCards().map((card) => [card.id, card.dataset.state]));
+    if (isStill) return;
+    for (const [id, state] of states) {
+      if (before.get(id) === state) continue;
+      if (!(state in PHRASES)) toSay.delete(id);
+      else toSay.set(id, { name: nameOf(document.getElementById(id)), state });
+    }
+    if (toSay.size > 0) speakSoon();
+  }
+
+  /** Says something of the page itself. */
+  function say(text) {
+    toSay.set("page", text);
+    speakSoon();
+  }
+
+  // ── Counts ──
+  function showCounts() {
+    const counts = document.getElementById("counts");
+    if (document.title !== counts.dataset.title) document.title = counts.dataset.title;
+    showChips();
+    document.dispatchEvent(new CustomEvent("orchestrator:counts"));
+  }
+
+  /** After a push. `isStill`: nothing is shown as a move; `isSilent`: nothing is said. */
+  function update({ isStill, isSilent }) {
+    place(isStill);
+    showCounts();
+    hear(isSilent);
+  }
+
+  hear(true);
+  showFilter();
+  showCounts();
+  Object.assign(window.orchestrator, { board: { update, say, allCards } });
 })();

@@ -146,13 +146,27 @@ export interface Counts {
   unreachable: number;
 }
 
+/** All that the counts depend on. */
+export interface Standing {
+  lane: Lane;
+  status: Status | "unreachable";
+}
+
+export function standingOf(instance: Instance): Standing {
+  const lane = laneOf(cardState(instance).state);
+  return { lane, status: instance.connected ? instance.status : "unreachable" };
+}
+
 export function countInstances(instances: readonly Instance[]): Counts {
+  return countStandings(instances.map(standingOf));
+}
+
+export function countStandings(standings: Iterable<Standing>): Counts {
   const counts: Counts = { needsYou: 0, done: 0, busy: 0, active: 0, idle: 0, unreachable: 0 };
-  for (const instance of instances) {
-    const lane = laneOf(cardState(instance).state);
+  for (const { lane, status } of standings) {
     if (lane === "needs-you") counts.needsYou++;
     if (lane === "done") counts.done++;
-    counts[instance.connected ? instance.status : "unreachable"]++;
+    counts[status]++;
   }
   return counts;
 }

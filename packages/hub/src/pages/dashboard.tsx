@@ -1,16 +1,25 @@
 import { Hono } from "hono";
+import { HUB_COOKIE_PREFIX, readCookie, serializeCookie } from "../auth/cookies.ts";
 import type { Session } from "../auth/session.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
-import { byOrder, countInstances, type Instance } from "../instance.ts";
-import { pageOpenerHeaders } from "../page-socket.ts";
+import { byOrder, countInstances, type Grouping, type Instance } from "../instance.ts";
+import { pageOpenerHeaders, parseGrouping } from "../page-socket.ts";
 import { routes } from "../routes.ts";
-import { BOARD_ID, CountBadges, Lanes } from "../ui/board.tsx";
+import { BoardTools, FilterNote } from "../ui/board-tools.tsx";
+import { Board, BOARD_ID, BoardParts } from "../ui/board.tsx";
 import { Command, CommandOutline, connectCommand } from "../ui/command.tsx";
 import { Layout } from "../ui/layout.tsx";
 import type { View } from "../ui/view.ts";
 import { tabTitle } from "../ui/words.ts";
+
+/** Remembers by what the person's cards are put together, so that the first paint is right. */
+const GROUPING_COOKIE = `${HUB_COOKIE_PREFIX}grouping`;
+const GROUPING_KEPT_SECONDS = 400 * 24 * 60 * 60;
+
+/** A proof of life older than this proves nothing, milliseconds. */
+const PROOF_MAX_AGE_MS = 90_000;
 
 export const dashboardPages = new Hono<HubContext>();
 
@@ -18,10 +27,16 @@ dashboardPages.get(routes.dashboard, async (c) => {
   const session = c.get("session");
   const instances = await c.env.USER_HUB.getByName(session.userId).list(session.id);
   if (instances === "signed_out") throw new HubError("sign_in_required");
+  const chosen = parseGrouping(c.req.query("group"));
+  if (chosen !== undefined) {
+    const cookie = serializeCookie(GROUPING_COOKIE, chosen, GROUPING_KEPT_SECONDS);
+    c.header("set-cookie", cookie, { append: true });
+  }
   return c.html(
     <Dashboard
       session={session}
       instances={instances.toSorted(byOrder)}
+      grouping={chosen ?? parseGrouping(readCookie(c.req.raw, GROUPING_COOKIE)) ?? "status"}
       view={{ now: Date.now(), origins: c.env }}
       env={c.env}
     />,
@@ -30,8 +45,9 @@ dashboardPages.get(routes.dashboard, async (c) => {
 
 dashboardPages.get(routes.dashboardSocket, async (c) => {
   const session = c.get("session");
+  const grouping = parseGrouping(c.req.query("group")) ?? "status";
   const request = new Request(c.req.url, {
-    headers: { upgrade: c.req.header("upgrade") ?? "", ...pageOpenerHeaders(session) },
+    headers: { upgrade: c.req.header("upgrade") ?? "", ...pageOpenerHeaders({ ...session, grouping }) },
   });
   const answer = await c.env.USER_HUB.getByName(session.userId).fetch(request);
   if (answer.status === 101) return answer;
@@ -41,28 +57,33 @@ dashboardPages.get(routes.dashboardSocket, async (c) => {
 interface DashboardProps {
   session: Session;
   instances: Instance[];
+  grouping: Grouping;
   view: View;
   env: Env;
 }
 
-function Dashboard({ session, instances, view, env }: DashboardProps) {
-  const header = <CountBadges instances={instances} />;
+function Dashboard({ session, instances, grouping, view, env }: DashboardProps) {
+  const counts = countInstances(instances);
   return (
-    <Layout
-      title={tabTitle(countInstances(instances))}
-      session={session}
-      current="dashboard"
-      header={header}
-      now={view.now}
-    >
+    <Layout title={tabTitle(counts)} session={session} current="dashboard" now={view.now}>
       <p class="bar" id="not-connected" role="status" hidden>
         Not connected to the hub since <time></time>. What is shown is from then.
       </p>
-      <main class="dashboard" id="dashboard" hx-ws:connect={routes.dashboardSocket}>
+      <main
+        class="dashboard"
+        id="dashboard"
+        data-grouping={grouping}
+        data-proof-max-age={PROOF_MAX_AGE_MS}
+        hx-ws:connect={`${routes.dashboardSocket}?group=${grouping}`}
+      >
         <h1 class="visually-hidden">Instances</h1>
+        <BoardTools counts={counts} grouping={grouping} now={view.now} />
+        <FilterNote />
         <div class="board" id={BOARD_ID}>
-          <Lanes instances={instances} view={view} />
+          <Board instances={instances} view={view} grouping={grouping} />
         </div>
+        <BoardParts grouping={grouping} />
+        <p class="visually-hidden" id="announcements" aria-live="polite"></p>
         <Welcome env={env} />
       </main>
     </Layout>

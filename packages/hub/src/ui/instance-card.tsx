@@ -12,6 +12,7 @@ import {
 import { instanceOrigin } from "../origins.ts";
 import { routes } from "../routes.ts";
 import { Glyph } from "./glyph.tsx";
+import { possibleActions } from "./instance-actions.ts";
 import { Since } from "./time.tsx";
 import type { View } from "./view.ts";
 import { shortPath, STATE_WORDS, STATUS_MEANINGS } from "./words.ts";
@@ -24,7 +25,12 @@ export function cardId(label: string): string {
   return `card-${label}`;
 }
 
-/** The one drawing of an instance: for the page, for a piece of it, and for a push. */
+/** Id of the piece of a card that says when it was last heard of. */
+export function proofId(label: string): string {
+  return `proof-${label}`;
+}
+
+/** The one drawing of an instance: for the page, for a piece of it, and for a push; the same in every grouping. */
 export function InstanceCard({ instance, view }: { instance: Instance; view: View }) {
   const { state } = cardState(instance);
   const title = instanceTitle(instance);
@@ -36,24 +42,19 @@ export function InstanceCard({ instance, view }: { instance: Instance; view: Vie
       data-state={state}
       data-status={instance.connected ? instance.status : "unreachable"}
       data-lane={laneOf(state)}
+      data-machine={instance.hostname}
+      data-project={lastPathPart(instance.project)}
       data-order={orderKey(instance)}
+      data-name={instance.name || undefined}
+      data-can={possibleActions(instance).join(" ")}
     >
       <Glyph state={state} />
       <h3 class="card-title" title={title}>
         <bdi>{title}</bdi>
-        {instance.connected && (
-          <span class="card-status" title={STATUS_MEANINGS[instance.status]}>
-            {instance.status}
-          </span>
-        )}
       </h3>
-      <a
-        class="button card-open"
-        href={`${instanceOrigin(instance.label, view.origins)}/`}
-        aria-label={`Open ${title}`}
-      >
-        Open
-      </a>
+      <div class="card-actions">
+        <CardActions instance={instance} title={title} view={view} />
+      </div>
       <CardPlace instance={instance} now={view.now} />
       <ul class="card-lines">
         <Lines instance={instance} now={view.now} />
@@ -63,8 +64,42 @@ export function InstanceCard({ instance, view }: { instance: Instance; view: Vie
   );
 }
 
+/** What is done most: opening it, or asking it back; and saying that what ended has been seen. */
+function CardActions({ instance, title, view }: { instance: Instance; title: string; view: View }) {
+  const { label, keptAway, connected } = instance;
+  return (
+    <>
+      {possibleActions(instance).includes("mark_seen") && (
+        <CardForm action={routes.markClientSeen(label)} word="Seen" about={title} />
+      )}
+      {keptAway && !connected ? (
+        <CardForm action={routes.letClientBack(label)} word="Let it back" about={title} />
+      ) : (
+        <a
+          class="button card-open"
+          href={`${instanceOrigin(label, view.origins)}/`}
+          aria-label={`Open ${title}`}
+        >
+          Open
+        </a>
+      )}
+    </>
+  );
+}
+
+/** dialogs.js sends it, and has the card say so at once. */
+function CardForm({ action, word, about }: { action: string; word: string; about: string }) {
+  return (
+    <form method="post" action={action}>
+      <button class="button" type="submit" aria-label={`${word}: ${about}`}>
+        {word}
+      </button>
+    </form>
+  );
+}
+
 function CardPlace({ instance, now }: { instance: Instance; now: number }) {
-  const { hostname, project } = instance;
+  const { hostname, project, status, connected } = instance;
   return (
     <p class="card-place">
       <span class="card-where" title={`${hostname} ${project}`}>
@@ -74,10 +109,28 @@ function CardPlace({ instance, now }: { instance: Instance; now: number }) {
         </span>
         <span class="visually-hidden">{project}</span>
       </span>
-      <span class="card-proof">
-        seen <Since at={instance.heardAt} now={now} />
-      </span>
+      {connected && (
+        <span class="card-status" title={STATUS_MEANINGS[status]}>
+          {status}
+        </span>
+      )}
+      <CardProof instance={instance} now={now} />
     </p>
+  );
+}
+
+/**
+ * When a connected instance was last heard of. board.js keeps the promise made with it: past the longest age a proof may
+ * have, the card is drawn as unproven.
+ */
+export function CardProof({ instance, now }: { instance: Instance; now: number }) {
+  const { label, connected, heardAt } = instance;
+  if (!connected) return <span class="card-proof" id={proofId(label)} hidden></span>;
+  return (
+    <span class="card-proof" id={proofId(label)} data-heard={heardAt}>
+      <span class="proof-fresh">alive</span>
+      <span class="proof-old">no sign of life for</span> <Since at={heardAt} now={now} ago />
+    </span>
   );
 }
 
@@ -164,22 +217,24 @@ export function sessionTitle(session: ClaudeSession, instance: Pick<Instance, "p
 }
 
 /** Why an instance is not connected, in words. */
-export function goneWords({ goneReason }: Pick<Instance, "goneReason">): string {
+export function goneWords({ goneReason, keptAway }: Pick<Instance, "goneReason" | "keptAway">): string {
+  if (keptAway) return "sent away by its owner";
   switch (goneReason) {
     case "stopped":
       return "its connector was stopped";
     case "disconnected":
-      return "disconnected by its owner";
+      return "sent away by its owner";
     case "token_revoked":
       return "its token was revoked";
     case "unauthorized":
       return "its token has expired";
     case "replaced":
       return "connected again elsewhere";
+    case "heartbeat_timeout":
+      return "no sign of life: asleep, cut off or frozen";
     case null:
     case "connection_lost":
-    case "heartbeat_timeout":
-      return "the connection was lost";
+      return "its process or its network broke off";
     default:
       return `connection closed: ${goneReason.replaceAll("_", " ")}`;
   }

@@ -3,15 +3,17 @@ import type { Child } from "hono/jsx";
 import { assetPath } from "../assets.ts";
 import type { Session } from "../auth/session.ts";
 import { routes } from "../routes.ts";
+import { Dialogs } from "./dialogs.tsx";
 import { GlyphSprite } from "./glyph.tsx";
+import { PaletteButton } from "./palette.tsx";
 
-/** htmx without anything a strict policy forbids: no injected style; `open` stays as the person left it. */
+/** htmx without anything a strict policy forbids: no injected style; what the person opened or pressed, and what the page noted itself, stays. */
 const HTMX_CONFIG = JSON.stringify({
   includeIndicatorCSS: false,
   history: false,
   extensions: "ws",
-  morphIgnore: ["data-htmx-powered", "open"],
-  ws: { reconnectDelay: 300, reconnectMaxDelay: 10_000, pauseOnBackground: false },
+  morphIgnore: ["data-htmx-powered", "open", "data-page-", "aria-pressed"],
+  ws: { reconnectDelay: 300, reconnectMaxDelay: 5000, pauseOnBackground: false },
 });
 
 interface LayoutProps {
@@ -19,15 +21,13 @@ interface LayoutProps {
   /** Who is signed in; without one the page has no navigation. */
   session?: Pick<Session, "login" | "role">;
   /** Which entry of the navigation the page is. */
-  current?: "dashboard" | "tokens" | "sessions" | "access";
-  /** Beside the name, in the header. */
-  header?: Child;
+  current?: "dashboard" | "activity" | "tokens" | "sessions" | "access";
   now?: number;
   children?: Child;
 }
 
 /** Every page of the hub. */
-export function Layout({ title, session, current, header, now, children }: LayoutProps) {
+export function Layout({ title, session, current, now, children }: LayoutProps) {
   const page = (
     <html lang="en">
       <head>
@@ -46,10 +46,11 @@ export function Layout({ title, session, current, header, now, children }: Layou
           <a class="brand" href={routes.home}>
             Orchestrator
           </a>
-          {header}
+          {session !== undefined && <PaletteButton />}
           {session !== undefined && <Navigation session={session} current={current} />}
         </header>
         {children}
+        {session !== undefined && <Dialogs session={session} />}
         <Scripts isSignedIn={session !== undefined} isBoard={current === "dashboard"} />
       </body>
     </html>
@@ -68,7 +69,7 @@ function Scripts({ isSignedIn, isBoard }: { isSignedIn: boolean; isBoard: boolea
     "hx-ws.min",
     "app",
     ...(isSignedIn ? ["dialogs", "keys", "palette"] : []),
-    ...(isBoard ? ["board", "badge"] : []),
+    ...(isBoard ? ["board", "live", "badge"] : []),
   ];
   return (
     <>
@@ -90,6 +91,9 @@ function Navigation({ session, current }: NavigationProps) {
     <nav class="nav" aria-label="Pages">
       <a href={routes.dashboard} aria-current={mark("dashboard")}>
         Instances
+      </a>
+      <a href={routes.activity} aria-current={mark("activity")}>
+        Activity
       </a>
       <a href={routes.tokens} aria-current={mark("tokens")}>
         Tokens

@@ -1,57 +1,69 @@
 /** What is pushed to open pages: pieces of the page, each saying where it goes. */
 import type { JSX } from "hono/jsx/jsx-runtime";
-import { byOrder, cardState, laneOf, type Instance } from "../instance.ts";
-import { BOARD_ID, CountBadges, COUNTS_ID, laneId, Lanes } from "./board.tsx";
-import { cardId, InstanceCard } from "./instance-card.tsx";
+import { countInstances, type Counts, type Grouping, type Instance } from "../instance.ts";
+import { ARRIVALS_ID, Board, BOARD_ID } from "./board.tsx";
+import { COUNTS_ID, CountBadges } from "./board-tools.tsx";
+import { cardId, CardProof, InstanceCard, proofId } from "./instance-card.tsx";
 import type { View } from "./view.ts";
 
-/** The whole truth: every lane and the counts. `instances` in their order. */
-export function renderBoard(instances: readonly Instance[], view: View): string {
+/** The whole truth: every group and the counts. `instances` in their order. */
+export function renderBoard(instances: readonly Instance[], view: View, grouping: Grouping): string {
   return text(
     <>
       <Piece target={BOARD_ID} swap="innerMorph">
-        <Lanes instances={instances} view={view} />
+        <Board instances={instances} view={view} grouping={grouping} />
       </Piece>
       <Piece target={COUNTS_ID} swap="outerMorph">
-        <CountBadges instances={instances} />
+        <CountBadges counts={countInstances(instances)} now={view.now} />
       </Piece>
     </>,
   );
 }
 
-/**
- * The cards that changed and the counts. `changed` maps labels to whether pages have a card of it: one they have is
- * brought up to date where it stands (app.js moves it if its lane or place is another), one they lack is added.
- */
-export function renderChange(
-  instances: readonly Instance[],
-  changed: ReadonlyMap<string, boolean>,
-  view: View,
-): string {
-  const shown = instances.filter((instance) => changed.has(instance.label)).toSorted(byOrder);
-  const labels = new Set(shown.map((instance) => instance.label));
-  const removed = [...changed].filter(([label, isKnown]) => isKnown && !labels.has(label));
+interface Change {
+  /** Pages have a card of each: it is brought up to date where it stands, and board.js moves it if its place is another. */
+  isKnown: Instance[];
+  /** Pages have no card of these: board.js puts them in their places. */
+  isNew: Instance[];
+  /** Labels of cards that go. */
+  removed: string[];
+  counts: Counts;
+}
+
+/** The cards that changed and the counts. */
+export function renderChange({ isKnown, isNew, removed, counts }: Change, view: View): string {
   return text(
     <>
-      {removed.map(([label]) => (
+      {removed.map((label) => (
         <Piece target={cardId(label)} swap="delete" />
       ))}
-      {shown.map((instance) => (
-        <CardPiece instance={instance} isKnown={changed.get(instance.label) === true} view={view} />
+      {isKnown.map((instance) => (
+        <Piece target={cardId(instance.label)} swap="outerMorph">
+          <InstanceCard instance={instance} view={view} />
+        </Piece>
+      ))}
+      {isNew.map((instance) => (
+        <Piece target={ARRIVALS_ID} swap="beforeend">
+          <InstanceCard instance={instance} view={view} />
+        </Piece>
       ))}
       <Piece target={COUNTS_ID} swap="outerMorph">
-        <CountBadges instances={instances} />
+        <CountBadges counts={counts} />
       </Piece>
     </>,
   );
 }
 
-function CardPiece({ instance, isKnown, view }: { instance: Instance; isKnown: boolean; view: View }) {
-  const target = isKnown ? cardId(instance.label) : laneId(laneOf(cardState(instance).state));
-  return (
-    <Piece target={target} swap={isKnown ? "outerMorph" : "beforeend"}>
-      <InstanceCard instance={instance} view={view} />
-    </Piece>
+/** Only when these instances were last heard of. */
+export function renderProofs(instances: readonly Instance[], { now }: View): string {
+  return text(
+    <>
+      {instances.map((instance) => (
+        <Piece target={proofId(instance.label)} swap="outerMorph">
+          <CardProof instance={instance} now={now} />
+        </Piece>
+      ))}
+    </>,
   );
 }
 

@@ -4,9 +4,16 @@
  */
 import type { OpenSession } from "../auth/open-sessions.ts";
 import type { Env } from "../env.ts";
-import { byOrder, type Instance } from "../instance.ts";
+import {
+  byOrder,
+  countStandings,
+  standingOf,
+  type Grouping,
+  type Instance,
+  type Standing,
+} from "../instance.ts";
 import type { PageOpener } from "../page-socket.ts";
-import { renderBoard, renderChange } from "../ui/push.tsx";
+import { renderBoard, renderChange, renderProofs } from "../ui/push.tsx";
 import type { View } from "../ui/view.ts";
 
 /** The page asks so that it learns of a dead connection; the platform answers without waking the object. */
@@ -17,10 +24,11 @@ const PAGE_PONG = "pong";
 const SIGNED_OUT = "signed-out";
 
 /** Changes closer together than this go out together; the first of a burst goes at once. Milliseconds. */
-const BURST_MS = 40;
+const BURST_MS = 20;
 
 interface Registry {
   list(): Instance[];
+  find(idOrLabel: string): Instance | undefined;
 }
 
 export class LivePages {
@@ -29,6 +37,10 @@ export class LivePages {
   readonly #env: Env;
   /** Changed since the last push, by label; true where pages have a card of it. */
   readonly #changed = new Map<string, boolean>();
+  /** Heard of since the last push, by label, and otherwise as they were. */
+  readonly #proven = new Set<string>();
+  /** What the counts are made of, by label, so that a change of one needs no look at all; empty until it is needed. */
+  readonly #standings = new Map<string, Standing>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pushedAt = 0;
 
@@ -40,13 +52,13 @@ export class LivePages {
   }
 
   /** Accepts a dashboard's WebSocket, opened by this sign-in. */
-  accept({ id: sessionId, until }: PageOpener): Response {
+  accept({ id: sessionId, until, grouping }: Required<PageOpener>): Response {
     // What is waiting to be sent is in the whole truth already; sent after it, a new card would come twice.
     if (this.#timer !== undefined) this.#push();
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server, [sessionTag(sessionId)]);
-    attach(server, { sessionId, checkAt: until });
-    server.send(renderBoard(this.#instances.list().toSorted(byOrder), this.#view()));
+    attach(server, { sessionId, checkAt: until, grouping });
+    server.send(renderBoard(this.#instances.list().toSorted(byOrder), this.#view(), grouping));
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -57,18 +69,42 @@ export class LivePages {
   /** The sign-ins of the open pages. Looking counts as use at once, so nothing is kept of it here. */
   open(): OpenSession[] {
     const pages = this.#ctx.getWebSockets().filter((page) => page.readyState === WebSocket.OPEN);
-    return pages.map((page) => ({ ...attachmentOf(page), usedAt: 0 }));
+    return pages.map((page) => {
+      const { sessionId, checkAt } = attachmentOf(page);
+      return { sessionId, checkAt, usedAt: 0 };
+    });
   }
 
   /** Remembers when to ask after a sign-in again. */
   checked(sessionId: string, checkAt: number): void {
-    for (const page of this.#ctx.getWebSockets(sessionTag(sessionId))) attach(page, { sessionId, checkAt });
+    for (const page of this.#ctx.getWebSockets(sessionTag(sessionId)))
+      attach(page, { ...attachmentOf(page), checkAt });
   }
 
   /** Sends a change soon. `isKnown` says whether pages already have a card of this instance. */
   changed(label: string, isKnown = true): void {
-    if (this.#ctx.getWebSockets().length === 0) return;
+    if (this.#isUnseen()) return;
+    // What comes new may have taken the place of another.
+    if (!isKnown) this.#standings.clear();
     if (!this.#changed.has(label)) this.#changed.set(label, isKnown);
+    this.#soon();
+  }
+
+  /** Sends a proof of life soon, where nothing else of the instance is different. */
+  proven(label: string): void {
+    if (this.#isUnseen()) return;
+    this.#proven.add(label);
+    this.#soon();
+  }
+
+  /** True while no page is open; what is known for pages' sake is not kept up to date then. */
+  #isUnseen(): boolean {
+    if (this.#ctx.getWebSockets().length > 0) return false;
+    this.#standings.clear();
+    return true;
+  }
+
+  #soon(): void {
     const waitMs = Math.max(0, this.#pushedAt + BURST_MS - Date.now());
     if (this.#timer === undefined) this.#timer = setTimeout(() => this.#push(), waitMs);
   }
@@ -82,14 +118,49 @@ export class LivePages {
     this.#timer = undefined;
     this.#pushedAt = Date.now();
     const changed = new Map(this.#changed);
+    const proven = [...this.#proven].filter((label) => !changed.has(label));
     this.#changed.clear();
-    const html = renderChange(this.#instances.list(), changed, this.#view());
+    this.#proven.clear();
+    const html = this.#renderProofs(proven) + this.#renderChange(changed);
     for (const page of this.#ctx.getWebSockets()) send(page, html);
+  }
+
+  #renderProofs(labels: string[]): string {
+    const instances = labels.map((label) => this.#find(label)).filter((found) => found !== undefined);
+    return renderProofs(instances, this.#view());
+  }
+
+  #renderChange(changed: ReadonlyMap<string, boolean>): string {
+    if (changed.size === 0) return "";
+    const [isKnown, isNew]: [Instance[], Instance[]] = [[], []];
+    const removed: string[] = [];
+    if (this.#standings.size === 0)
+      for (const instance of this.#instances.list())
+        this.#standings.set(instance.label, standingOf(instance));
+    for (const [label, known] of changed) {
+      const instance = this.#find(label);
+      if (instance !== undefined) {
+        (known ? isKnown : isNew).push(instance);
+        this.#standings.set(label, standingOf(instance));
+      } else {
+        if (known) removed.push(label);
+        this.#standings.delete(label);
+      }
+    }
+    const counts = countStandings(this.#standings.values());
+    return renderChange({ isKnown, isNew, removed, counts }, this.#view());
+  }
+
+  /** By label alone: another instance may call itself what this one's label is. */
+  #find(label: string): Instance | undefined {
+    const found = this.#instances.find(label);
+    if (found === undefined || found.label === label) return found;
+    return this.#instances.list().find((instance) => instance.label === label);
   }
 }
 
-/** By which sign-in a page's socket was opened, and when to ask after it, milliseconds since the epoch. */
-type PageAttachment = Pick<OpenSession, "sessionId" | "checkAt">;
+/** By which sign-in a page's socket was opened, when to ask after it (milliseconds since the epoch), and how it is grouped. */
+type PageAttachment = Pick<OpenSession, "sessionId" | "checkAt"> & { grouping: Grouping };
 
 function attach(page: WebSocket, attachment: PageAttachment): void {
   page.serializeAttachment(attachment);

@@ -35,7 +35,7 @@ test("a page is told everything when it connects, and each change as the cards i
   await hub.instanceConnected(connected("two"));
   await vi.waitFor(() => expect(page.messages).toHaveLength(2));
   expect(attribute(page.messages[1] ?? "", "data-client-id")).toEqual(["two"]);
-  expect(attribute(page.messages[1] ?? "", "hx-target")).toContain("#lane-quiet");
+  expect(attribute(page.messages[1] ?? "", "hx-target")).toContain("#arrivals");
 
   await hub.instanceStatus("one", { status: "busy", sessions: [working(1)], at: Date.now() });
   await vi.waitFor(() => expect(page.messages).toHaveLength(3));
