@@ -82,15 +82,15 @@ it("shows an instance come, change and go in two windows at once, without asking
   await shows(windows, puppet, { state: "needs_permission", status: "busy", lane: "needs-you" });
   for (const { page } of windows) {
     expect(await page.title()).toBe("1 needs you, 1 busy · Orchestrator");
-    expect(await page.textContent("#heading-needs-you")).toBe("Needs you");
+    expect(await page.textContent("#heading-needs-you")).toBe("Needs you 1");
     expect(await page.textContent(`${puppet.card} .line-state`)).toBe("needs permission");
   }
   puppet.set(session("working"));
   await shows(windows, puppet, { state: "working", status: "busy", lane: "working" });
   puppet.set(session("done"));
-  await shows(windows, puppet, { state: "done", status: "active", lane: "quiet" });
+  await shows(windows, puppet, { state: "done", status: "active", lane: "done" });
   await leave();
-  await shows(windows, puppet, { state: "done", status: "idle", lane: "quiet" });
+  await shows(windows, puppet, { state: "done", status: "idle", lane: "done" });
   await puppet.stop();
   await shows(windows, puppet, { state: "unreachable", status: "unreachable", lane: "unreachable" });
   for (const { page } of windows)
@@ -163,7 +163,7 @@ it("says when the hub is away, and shows the truth when it is back, without a re
   await stage.hub.kill();
   await page.waitForSelector("#not-connected:visible");
   expect(await page.textContent("#not-connected")).toMatch(/^Not connected to the hub since \d/);
-  await expect.poll(() => opacityOf(page)).toBe(0.5);
+  expect(await needsColour(page)).toBe(await softColour(page));
   expect(await page.title()).toBe("Not connected · Orchestrator");
   await leaves.stop();
   stays.set(session("needs_answer", "Which port?"));
@@ -172,7 +172,7 @@ it("says when the hub is away, and shows the truth when it is back, without a re
   await page.waitForSelector("#not-connected", { state: "hidden" });
   await page.waitForSelector(`${stays.card}[data-state=needs_answer]:has-text("Which port?")`);
   await page.waitForSelector(`${leaves.card}[data-state=unreachable]`);
-  await expect.poll(() => opacityOf(page)).toBe(1);
+  expect(await needsColour(page)).not.toBe(await softColour(page));
   expect(await page.title()).toBe("1 needs you, 1 busy · Orchestrator");
   stays.set(session("working"));
   await page.waitForSelector(`${stays.card}[data-state=working]`);
@@ -270,6 +270,11 @@ function cardIds(page: Page): Promise<string[]> {
   return page.locator(".card").evaluateAll((cards) => cards.map(({ id }) => id));
 }
 
-function opacityOf(page: Page): Promise<number> {
-  return page.locator("#board").evaluate((board) => Number(getComputedStyle(board).opacity));
+/** The colour in which the board says what needs the person. */
+function needsColour(page: Page): Promise<string> {
+  return page.locator("#board").evaluate((board) => getComputedStyle(board).getPropertyValue("--needs"));
+}
+
+function softColour(page: Page): Promise<string> {
+  return page.locator("body").evaluate((body) => getComputedStyle(body).getPropertyValue("--text-soft"));
 }
