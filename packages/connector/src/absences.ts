@@ -2,8 +2,6 @@
 import type { Absence } from "@ai-orchestrator/protocol";
 import type { Clocks, Gap } from "./gap.ts";
 
-/** A connection that ends within this time after a gap ended because of it: the hub gave up, or the way there is gone. */
-const BLAMED_MS = 5_000;
 /** Shorter ones are a hub that was started anew. */
 const NETWORK_MS = 30_000;
 
@@ -13,8 +11,6 @@ export class Absences {
   /** When the connection that was registered ended. */
   #lost: { wall: number; monotonic: number } | undefined;
   #gap: Gap | undefined;
-  /** When the gap was noticed, by the monotonic clock. */
-  #noticedAt = 0;
   /** True where the gap ended the connection, rather than fell into a time without one. */
   #isBlamed = false;
 
@@ -24,17 +20,20 @@ export class Absences {
 
   /** The process did not run for a while. */
   gap(gap: Gap): void {
-    const before = this.#lost === undefined ? undefined : this.#gap;
-    this.#gap = before === undefined ? gap : joined(before, gap);
-    this.#noticedAt = this.#clocks.monotonic();
+    this.#gap = this.#gap === undefined ? gap : joined(this.#gap, gap);
+  }
+
+  /** The connection is still good: whatever ends it later, it is not the gap. */
+  proved(): void {
+    if (this.#lost === undefined) this.#gap = undefined;
   }
 
   /** A connection, or an attempt at one, ended. */
   lost(): void {
     if (!this.#registered || this.#lost !== undefined) return;
     this.#lost = { wall: this.#clocks.wall(), monotonic: this.#clocks.monotonic() };
-    this.#isBlamed = this.#gap !== undefined && this.#lost.monotonic - this.#noticedAt <= BLAMED_MS;
-    if (!this.#isBlamed) this.#gap = undefined;
+    // One that has not been proved since the gap ended because of it: the hub gave up, or the way there is gone.
+    this.#isBlamed = this.#gap !== undefined;
   }
 
   /** The hub itself keeps the instance out: it knows why. */

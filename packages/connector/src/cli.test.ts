@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { CONNECTION_ERRORS, encodeControl } from "@ai-orchestrator/protocol";
+import { CONNECTION_ERRORS } from "@ai-orchestrator/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { processStart } from "./claudecodeui/registry.ts";
 import { type FakeClaudecodeui, startFakeClaudecodeui } from "./testing/fake-claudecodeui.ts";
@@ -67,7 +67,7 @@ test("says what happens, a line for each thing, and ends in order", async () => 
   const { child, shows, output, ended } = connect();
   await shows("Connected: http://here.hub.localhost:1");
   application.running = ["s"];
-  hub.socket?.send(encodeControl({ type: "command", command: "refresh_status" }));
+  hub.send({ type: "command", command: "refresh_status" });
   await shows("Status: busy");
   const port = new URL(hub.url).port;
   await hub.stop();
@@ -137,6 +137,29 @@ test("a hub that says to stay away ends it, with a reason and a next step", asyn
   expect(output()).toContain(
     "Stopped by the hub: this token was revoked. Make a new token on the hub's page for tokens.",
   );
+});
+
+test("sent away by its owner it stays, says so in one line, and ends in order", async () => {
+  const { child, shows, output, ended } = connect();
+  await shows("Connected");
+  hub.refusal = { status: 403, retryAfter: "60", code: "disconnected", message: "Sent away." };
+  hub.send({ type: "go_away", code: "disconnected", message: "Sent away." });
+  hub.socket?.close(CONNECTION_ERRORS.disconnected.close);
+  await shows("Sent away by its owner. It asks every minute whether it may return; Ctrl-C ends it.\n");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(child.exitCode).toBeNull();
+  child.kill("SIGINT");
+  expect(await ended).toBe(0);
+  expect(output()).toMatch(/Ctrl-C ends it\.\n$/);
+});
+
+test("started while it is kept away it says the same", async () => {
+  hub.refusal = { status: 403, retryAfter: "60", code: "disconnected", message: "Sent away." };
+  const { child, shows, output, ended } = connect();
+  await shows("Sent away by its owner.");
+  child.kill("SIGTERM");
+  expect(await ended).toBe(0);
+  expect(output()).not.toContain("No connection");
 });
 
 test("a hub that refuses the token ends it: what is wrong, what to do, exit code 4", async () => {

@@ -134,6 +134,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
       request: (stream, head, ended) => this.#forward(stream, head, ended),
       registered: (message) => this.#registered(message),
       command: (command) => this.#command(command),
+      proved: () => this.#absences.proved(),
       log: () => (this.#answers.isAllowed(performance.now()) ? this.#log.lines() : undefined),
       ended: (end) => this.#ended(end),
     });

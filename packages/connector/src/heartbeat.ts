@@ -5,6 +5,8 @@ export interface HeartbeatOptions {
   /** How long an answer may take. */
   answerMs: number;
   send(): void;
+  /** Everything that was asked is answered. */
+  proved(): void;
   /** No answer came in time. Called once. */
   failed(): void;
 }
@@ -32,8 +34,9 @@ export class Heartbeat {
   answered(): void {
     this.#unanswered = Math.max(0, this.#unanswered - 1);
     clearTimeout(this.#deadline);
-    if (this.#unanswered > 0) this.#wait(this.#waitMs);
-    else this.#waitMs = Number.POSITIVE_INFINITY;
+    if (this.#unanswered > 0) return this.#wait(this.#waitMs);
+    this.#waitMs = Number.POSITIVE_INFINITY;
+    this.#options.proved();
   }
 
   stop(): void {

@@ -39,6 +39,8 @@ export interface HubSocketOptions {
   command(command: Command["command"]): void;
   /** Asked where the hub wants to see the recent log; undefined where it asks too often. */
   log(): LogLine[] | undefined;
+  /** The hub has answered every heartbeat. */
+  proved(): void;
   /** Called once, last. */
   ended(end: SocketEnd): void;
 }
@@ -178,6 +180,7 @@ export class HubSocket {
       intervalMs: this.#options.heartbeatIntervalMs,
       answerMs: LIMITS.heartbeatTimeoutSeconds * 1000,
       send: () => this.#socket.send(HEARTBEAT_PING),
+      proved: () => this.#options.proved(),
       failed: () => this.#fail(new ConnectionError("heartbeat_timeout", unanswered)),
     });
     this.#options.registered(message);

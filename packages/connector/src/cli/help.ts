@@ -20,11 +20,14 @@ Options
   -h, --help           this
   -v, --version        the version
 
+Sent away from the dashboard it keeps running, and asks every minute whether
+it may return.
+
 Exit codes
   0  ended by Ctrl-C or a signal
   1  something unexpected
   2  wrong options or settings
   3  no web UI found
-  4  the hub refused this instance or told it to stay away
+  4  the hub refused the token or told this instance to stay away for good
   With a command after --, its own exit code instead of 0.
 `;
