@@ -10,7 +10,12 @@
   const UNDO_MS = 10 * SECOND;
   const NOTICE_MS = 6 * SECOND;
   const MAX_NOTICES = 3;
+  /** Characters of an instance's name in a sentence. */
+  const MAX_NAMED = 60;
   const byId = (id) => document.getElementById(id);
+
+  /** A name that leaves room for what is said of it. */
+  const short = (name) => (name.length > MAX_NAMED ? `${[...name].slice(0, MAX_NAMED - 1).join("")}…` : name);
 
   // ── Dialogs ──
   /** Shows a dialog; resolves with the value of the button that closed it, "" where none did. */
@@ -36,7 +41,7 @@
     const dialog = byId("rename");
     if (dialog.open) return undefined;
     const field = dialog.querySelector("input");
-    dialog.querySelector("bdi").textContent = title;
+    dialog.querySelector("bdi").textContent = short(title);
     field.value = name ?? "";
     const closed = show(dialog);
     field.select();
@@ -56,7 +61,7 @@
     const region = byId(isError ? "alerts" : "notices");
     const toast = byId("toast-template").content.firstElementChild.cloneNode(true);
     const [undoButton, closeButton] = toast.querySelectorAll("button");
-    toast.querySelector("bdi").textContent = title;
+    toast.querySelector("bdi").textContent = short(title);
     toast.querySelector("bdi + span").textContent = text;
     closeButton.addEventListener("click", () => toast.remove());
     if (undo !== undefined) {
@@ -122,7 +127,7 @@
       return name === undefined ? undefined : { name };
     }
     const isAsked = action !== "forget" || !subject.can.includes("forget");
-    const question = `Forget “${subject.title}”? Its name and place here are gone; it comes as new if it connects again.`;
+    const question = `Forget “${short(subject.title)}”? Its name and place here are gone; it comes as new if it connects again.`;
     return isAsked || (await ask(question, "Forget")) ? {} : undefined;
   }
 
@@ -144,13 +149,17 @@
       if (answer.status === 401) return location.reload();
       refused(label, title, refusalText(await answer.text()));
     } catch {
-      refused(label, title, "was left as it is: the hub could not be reached. Try again when it is back.");
+      refused(
+        label,
+        title,
+        "The hub could not be reached, so nothing was changed. Try again when it is back.",
+      );
     }
   }
 
   function refused(label, title, text) {
     clearPendingAfter(label, 0);
-    notify(text, { title, isError: true });
+    notify(text, { title: `${short(title)}:`, isError: true });
   }
 
   function done(action, subject) {

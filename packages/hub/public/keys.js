@@ -141,7 +141,14 @@
     const card = document.querySelector(".card-more[open]")?.closest(".card");
     closeDetails();
     if (card?.contains(document.activeElement)) focusCard(card);
-    if (document.activeElement?.id === "search") document.activeElement.blur();
+  }
+
+  /** Escape empties the field, as browsers have it, and then leaves it. */
+  function onSearchKey(event) {
+    if (event.key === "Escape" && event.target.value === "") event.target.blur();
+    if (event.key !== "Enter" && event.key !== "ArrowDown") return;
+    focusCard(cards()[0]);
+    event.preventDefault();
   }
 
   function onKey(event) {
@@ -157,4 +164,5 @@
   setting.checked = localStorage.getItem(SETTING) !== "off";
   setting.addEventListener("change", () => localStorage.setItem(SETTING, setting.checked ? "on" : "off"));
   document.addEventListener("keydown", onKey);
+  document.getElementById("search")?.addEventListener("keydown", onSearchKey);
 })();

@@ -90,7 +90,7 @@ describe("in the frame of an instance's mark", () => {
   });
 
   test("leads out of the frame, and changes nothing but whether the mark is shown", async () => {
-    const text = await (await ask(framed(OF_ANN), { person: ann })).text();
+    const text = await (await ask(`${framed(OF_ANN)}&next=%2Fchat%3Fx%3D1`, { person: ann })).text();
     for (const [link] of text.matchAll(/<a\b[^>]*>/g)) expect(link).toContain('target="_top"');
     const forms = [...text.matchAll(/<form.*?<\/form>/gs)].map(([form]) => form);
     expect(forms).toHaveLength(1);
@@ -100,7 +100,10 @@ describe("in the frame of an instance's mark", () => {
     ).toEqual([
       ["mark", "off"],
       ["from", OF_ANN],
+      ["next", "/chat?x=1"],
     ]);
+    const elsewhere = await ask(`${framed(OF_ANN)}&next=%2F%2Fevil.example`, { person: ann });
+    expect(await elsewhere.text()).not.toContain("evil");
     expect(text).not.toContain("hx-");
     expect([...text.matchAll(/<script src="[^"]*?([\w-]+\.js)"/g)].map(([, file]) => file)).toEqual([
       "theme.js",
@@ -112,7 +115,7 @@ describe("in the frame of an instance's mark", () => {
   test("nothing in it can be tried by a fragment", async () => {
     const text = await (await ask(framed(OF_ANN), { person: ann })).text();
     const ids = [...text.matchAll(/ (?:id|name)="([^"]*)"/g)].map(([, id = ""]) => id);
-    const known = /^(glyph|icon)-|^(viewport|color-scheme|mark|from)$/;
+    const known = /^(glyph|icon)-|^(viewport|color-scheme|mark|from|next)$/;
     expect(ids.filter((id) => !known.test(id))).toEqual([]);
   });
 

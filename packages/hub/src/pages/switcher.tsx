@@ -1,5 +1,6 @@
 import { Hono, type Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { parseLocalPath } from "../auth/next-path.ts";
 import { errorMeaning } from "../error-codes.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
@@ -26,7 +27,8 @@ switcherPages.get(routes.switcher, async (c) => {
     c.set("frameAncestor", instanceOrigin(own, c.env));
     c.set("formTarget", instanceOrigin(own, c.env));
   }
-  return c.html(<SwitcherFrame instances={instances} view={view} from={own} />);
+  const next = own === undefined ? undefined : parseLocalPath(c.req.query("next"));
+  return c.html(<SwitcherFrame instances={instances} view={view} from={own} next={next} />);
 });
 
 /** True of what the mark's frame asks for. */

@@ -120,7 +120,7 @@ function HelpDialog() {
           ))}
         </div>
         <label>
-          <input type="checkbox" id="single-keys" /> Keys without Ctrl do something
+          <input type="checkbox" id="single-keys" /> Single keys work. With Ctrl they always do.
         </label>
         <div class="dialog-end">
           <button class="button" autofocus>
@@ -145,7 +145,7 @@ function Notices() {
           <span>
             <bdi></bdi> <span></span>
           </span>
-          <button class="plain" type="button" hidden></button>
+          <button class="button" type="button" hidden></button>
           <button class="plain" type="button" aria-label="Close">
             ×
           </button>

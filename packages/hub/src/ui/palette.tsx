@@ -50,6 +50,15 @@ const COMMANDS: Entry[] = [
   { words: "Sign out", also: "log out leave", run: "submit", href: routes.signOut },
 ];
 
+/** In the header; palette.js says its key as this machine's keyboard has it. */
+export function PaletteButton() {
+  return (
+    <button class="button go-to" type="button" data-opens="palette" aria-keyshortcuts="Control+K Meta+K">
+      Go to <kbd>Ctrl K</kbd>
+    </button>
+  );
+}
+
 export function Palette({ isAdmin }: { isAdmin: boolean }) {
   return (
     <dialog class="dialog palette" id="palette" aria-label="Go to anything, or do it" closedby="any">

@@ -57,11 +57,17 @@ function Choice({ instance, now }: { instance: Instance; now: number }) {
   );
 }
 
+interface FrameProps extends ListProps {
+  /** The instance whose page shows the frame, where it is this person's, and the path of that page. */
+  from: string | undefined;
+  next: string | undefined;
+}
+
 /**
  * The page in the frame that an instance's mark opens. The page around it is the instance's and may move, cover and navigate
  * the frame, so nothing in here has an id that a fragment could try, and nothing changes more than whether the mark is shown.
  */
-export function SwitcherFrame({ instances, view, from }: ListProps & { from: string | undefined }) {
+export function SwitcherFrame({ instances, view, from, next }: FrameProps) {
   return (
     <FramePage title="Switch · Orchestrator" view={view} from={from}>
       <input
@@ -94,6 +100,7 @@ export function SwitcherFrame({ instances, view, from }: ListProps & { from: str
         <form method="post" action={routes.settings} target="_top">
           <input type="hidden" name="mark" value="off" />
           {from !== undefined && <input type="hidden" name="from" value={from} />}
+          {next !== undefined && <input type="hidden" name="next" value={next} />}
           <button class="plain" type="submit">
             Hide the mark
           </button>
