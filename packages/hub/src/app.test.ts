@@ -173,10 +173,6 @@ describe("what instances say of themselves", () => {
   });
 });
 
-test("health says whether the database answers", async () => {
-  expect(await (await ask(routes.health)).json()).toEqual({ status: "ok", dependencies: { database: "ok" } });
-});
-
 test("the front door leads to the dashboard, or to the sign-in", async () => {
   expect((await ask("/", { person: ann })).headers.get("location")).toBe(routes.dashboard);
   expect((await ask("/")).headers.get("location")).toBe(routes.signIn);

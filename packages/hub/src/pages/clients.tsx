@@ -6,7 +6,6 @@ import type { ErrorCode } from "../error-codes.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { cardState, instanceTitle, MAX_NAME_LENGTH, type Instance } from "../instance.ts";
-import { log } from "../log.ts";
 import { instanceOrigin } from "../origins.ts";
 import { routes } from "../routes.ts";
 import { CardDetails, WholeDetails } from "../ui/instance-details.tsx";
@@ -154,16 +153,10 @@ async function lastEntries(c: Context<HubContext>, { label }: Instance): Promise
   return page.entries.slice(0, ENTRIES);
 }
 
-/** Asks the connector; whatever keeps it from answering is a sentence on the page and no error of it. */
 async function reportOf(c: Context<HubContext>, { label, connected }: Instance): Promise<Report> {
   if (!connected) return "away";
   const { id, userId } = c.get("session");
-  try {
-    const report = await c.env.USER_HUB.getByName(userId).inspect(id, label);
-    if (report !== "signed_out") return report ?? "silent";
-  } catch (error) {
-    log("inspection_failed", { label, error });
-    return "unasked";
-  }
-  throw new HubError("sign_in_required");
+  const report = await c.env.USER_HUB.getByName(userId).inspect(id, label);
+  if (report === "signed_out") throw new HubError("sign_in_required");
+  return report ?? "silent";
 }

@@ -36,7 +36,7 @@ export function ActivityControls({ query, instances, chosen }: ControlsProps) {
   const { filter, label, text } = query;
   return (
     <>
-      <nav class="pager" aria-label="Kinds of entries">
+      <nav class="choice" aria-label="Kinds of entries">
         {ACTIVITY_FILTERS.map((one) => (
           <a
             href={activityUrl({ ...query, filter: one, before: undefined })}

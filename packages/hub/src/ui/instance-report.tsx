@@ -1,7 +1,6 @@
 import type { Inspection } from "../contracts.ts";
 import type { Instance } from "../instance.ts";
 import { routes } from "../routes.ts";
-import { visibleText } from "../visible-text.ts";
 import type { Calendar } from "./calendar.ts";
 import { ExactTime } from "./exact-time.tsx";
 
@@ -25,14 +24,13 @@ export function ReportPlace({ label }: { label: string }) {
   );
 }
 
-/** What became of asking. `unasked`: the hub could not. */
-export type Report = Inspection | "away" | "silent" | "unasked";
+/** What became of asking. */
+export type Report = Inspection | "away" | "silent";
 
 /** Why there is nothing to show. */
 const WHY: Record<Exclude<Report, Inspection>, string> = {
   away: "It is not connected, so there is no connector to ask for its log.",
   silent: "Its connector did not answer within 3 s, or is of a version that does not tell.",
-  unasked: "The hub could not ask its connector.",
 };
 
 interface ReportProps {
@@ -78,7 +76,7 @@ function Log({ lines, calendar }: { lines: Inspection["log"]; calendar: Calendar
       {lines.toReversed().map(({ at, level, text }) => (
         <li data-level={level}>
           <ExactTime at={at} calendar={calendar} seconds /> {level !== "info" && <b>{level}</b>}{" "}
-          <bdi>{visibleText(text)}</bdi>
+          <bdi>{text}</bdi>
         </li>
       ))}
     </ol>
