@@ -1,6 +1,7 @@
 /** An instance whose owner sends it away, and lets it back. */
 import { CONNECTION_ERRORS } from "@ai-orchestrator/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { jumpingClocks } from "./testing/clocks.ts";
 import type { FakeHub } from "./testing/fake-hub.ts";
 import { type RunningClient, startClient } from "./testing/running-client.ts";
 
@@ -16,6 +17,7 @@ let running: RunningClient;
 // Sockets keep the real time: only what the connector waits for is moved on by hand.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(async () => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
   await running.stop();
 });
@@ -39,6 +41,7 @@ const sendAway: [string, (hub: FakeHub) => void][] = [
 ];
 
 test.each(sendAway)("%s: it closes, asks a minute later, and is back when it may", async (_how, send) => {
+  const clocks = jumpingClocks();
   const { hub, events, log, registers } = await start();
   await vi.waitFor(() => expect(events).toContain("connected"));
   hub.refusal = KEPT_AWAY;
@@ -51,6 +54,7 @@ test.each(sendAway)("%s: it closes, asks a minute later, and is back when it may
   vi.advanceTimersByTime(20_000);
   await vi.waitFor(() => expect(hub.dials).toBe(2));
   hub.refusal = undefined;
+  clocks.pass(130_000);
   vi.advanceTimersByTime(70_000);
   await vi.waitFor(() => expect(events.at(-1)).toBe("connected"));
   expect(events).toEqual(["connecting", "connected", "sentAway", "connected"]);
@@ -64,7 +68,7 @@ test.each(sendAway)("%s: it closes, asks a minute later, and is back when it may
   expect(registers().map(({ absence }) => absence)).toEqual([undefined, undefined]);
 });
 
-test("kept away for two hours it asks about once a minute and says so once; a start changes nothing of it", async () => {
+test("kept away for two hours it asks about once a minute and says so once", async () => {
   const { hub, events, log, client } = await start((fake) => (fake.refusal = KEPT_AWAY));
   let minutes = 0;
   await vi.waitFor(() => expect(events).toContain("sentAway"));
