@@ -32,6 +32,7 @@ beforeAll(async () => {
     login: "ann",
     sessionId: "session",
     label,
+    showsMark: true,
     until: Date.now() + 300_000,
   };
   viewerCookie = `${VIEWER_COOKIE}=${await signViewerCookie(env, viewer)}`;

@@ -7,6 +7,9 @@ import { errorMeaning, type ErrorCode, type ErrorMeaning } from "./error-codes.t
 import { instanceRoutes } from "./routes.ts";
 import { securityHeaders } from "./security-headers.ts";
 
+/** On every error of the hub's own; no answer of an instance can have it, so it tells the two apart. */
+const ERROR_HEADER = "x-orchestrator-error";
+
 /** An error thrown inside the hub's pages; `app.ts` turns it into its page or JSON. */
 export class HubError extends Error {
   override readonly name = "HubError";
@@ -40,6 +43,7 @@ export function errorResponse(code: ErrorCode, request: Request, detail: ErrorDe
   const means = errorMeaning(code);
   const happened = detail.message ?? means.happened;
   const headers = new Headers(securityHeaders(new URL(request.url).origin));
+  headers.set(ERROR_HEADER, code);
   headers.set("cache-control", "no-store");
   // Caches of service workers mind no Cache-Control: claudecodeui's would give a page this answer for ever. None takes this.
   headers.set("vary", "*");
@@ -53,6 +57,11 @@ export function errorResponse(code: ErrorCode, request: Request, detail: ErrorDe
   }
   headers.set("content-type", "text/html; charset=utf-8");
   return new Response(errorPage(code, { ...means, happened }, detail), { status: means.status, headers });
+}
+
+/** True of what `errorResponse` made, here or in another object. */
+export function isErrorResponse(response: Response): boolean {
+  return response.headers.has(ERROR_HEADER);
 }
 
 function wantsPage(request: Request): boolean {
@@ -77,6 +86,7 @@ function errorPage(code: ErrorCode, means: ErrorMeaning, detail: ErrorDetail): s
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(means.title)}</title>
 <link rel="icon" href="${assetPath("icon.svg")}" type="image/svg+xml">
+<script src="${assetPath("theme.js")}"></script>
 <link rel="stylesheet" href="${assetPath("app.css")}">
 </head>
 <body class="notice-page">

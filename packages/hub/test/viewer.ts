@@ -8,6 +8,8 @@ export interface ViewerRequest extends RequestInit {
   /** Default: the owner. */
   user?: string;
   sessionId?: string;
+  /** Default: true. */
+  showsMark?: boolean;
   /** When the cookie was issued, milliseconds since the epoch; default: now. */
   issuedAt?: number;
 }
@@ -26,8 +28,8 @@ export async function view(
 ): Promise<Response> {
   const label = await instanceLabel(owner, clientId);
   const origin = `http://${label}.hub.localhost:8787`;
-  const { user: userId = owner, sessionId = "s", issuedAt = Date.now() } = init;
-  const content = { userId, login: "ann", sessionId, label, until: issuedAt + ACCESS_MS };
+  const { user: userId = owner, sessionId = "s", issuedAt = Date.now(), showsMark = true } = init;
+  const content = { userId, login: "ann", sessionId, showsMark, label, until: issuedAt + ACCESS_MS };
   const headers = new Headers(init.headers);
   headers.set("host", new URL(origin).host);
   if (!headers.has("origin")) headers.set("origin", origin);

@@ -41,10 +41,16 @@ beforeAll(async () => {
   Object.assign(env, { GITHUB_SIGN_IN: "enabled" });
   for (const id of ["ann", "eve", "demoted"]) await addPerson(id);
   await addPerson("root", "admin");
-  const metadata = { hostname: "host", project: `/home/ann/${PROJECT}`, platform: "linux" };
-  await env.USER_HUB.getByName("ann").instanceConnected(connected("laptop", { metadata }));
+  await newInstance("laptop");
   await issueInstanceToken(env.DB, { userId: "ann", name: TOKEN_NAME });
 });
+
+/** An instance of the owner's. */
+async function newInstance(clientId: string): Promise<string> {
+  const metadata = { hostname: "host", project: `/home/ann/${PROJECT}`, platform: "linux" };
+  await env.USER_HUB.getByName("ann").instanceConnected(connected(clientId, { metadata }));
+  return clientId;
+}
 
 const GITHUB_IDS: Record<string, number> = { ann: 1, eve: 2, root: 3, demoted: 4 };
 
@@ -132,7 +138,8 @@ const PARAMETERS: Record<string, () => Promise<string>> = {
   [routes.refreshClient(":id")]: async () => "laptop",
   [routes.renameClient(":id")]: async () => "laptop",
   [routes.markClientSeen(":id")]: async () => "laptop",
-  [routes.forgetClient(":id")]: async () => "laptop",
+  // Forgotten once, it is not there for the next test.
+  [routes.forgetClient(":id")]: () => newInstance("forgettable"),
   [routes.open(":label")]: async () => "laptop-abcdefghij",
   [routes.revokeToken(":id")]: newTokenId,
   [routes.rotateToken(":id")]: newTokenId,
@@ -224,6 +231,7 @@ const NOBODIES: Record<string, () => Promise<Record<string, string>>> = {
       userId: "root",
       login: "root",
       sessionId,
+      showsMark: true,
       label: "laptop-abcdefghij",
       until: Date.now() + ACCESS_MS,
     };
@@ -599,6 +607,7 @@ describe("at an instance's host", () => {
       userId: "ann",
       login: "ann",
       sessionId: (await browser("ann")).sessionId,
+      showsMark: true,
       label,
       until: Date.now() + ACCESS_MS,
       ...content,
@@ -626,7 +635,8 @@ describe("at an instance's host", () => {
     "a cookie of another instance": () => asOf({ label: "other-abcdefghij" }),
     "a cookie signed elsewhere": async () => {
       const elsewhere = { HUB_SECRET: "a-secret-of-another-hub-with-more-than-43-characters" };
-      const content = { userId: "ann", login: "ann", sessionId: "s", label, until: Date.now() + ACCESS_MS };
+      const who = { userId: "ann", login: "ann", sessionId: "s", showsMark: true };
+      const content = { ...who, label, until: Date.now() + ACCESS_MS };
       return { cookie: `${VIEWER_COOKIE}=${await signViewerCookie(elsewhere, content)}` };
     },
     "an access cookie in its place": async () => {

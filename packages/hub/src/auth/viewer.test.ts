@@ -2,10 +2,12 @@ import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
 import { admit } from "../../test/hub.ts";
 import { createSession, deleteSessions } from "../db/sessions.ts";
-import { upsertUser } from "../db/users.ts";
+import { setShowsMark, upsertUser } from "../db/users.ts";
+import { signValue } from "./keys.ts";
 import { findLiveSession } from "./session.ts";
 import {
   bindingHash,
+  findLiveViewer,
   issueViewerCode,
   readViewerCookie,
   redeemViewerCode,
@@ -16,7 +18,7 @@ const NOW = Date.UTC(2026, 10, 20);
 const MINUTE_MS = 60_000;
 const label = "laptop-abcdefghij";
 const nonce = "nonce-of-this-browser";
-const viewer = { userId: "github:1", login: "ann", sessionId: "session-1" };
+const viewer = { userId: "github:1", login: "ann", sessionId: "session-1", showsMark: true };
 
 beforeAll(async () => {
   await upsertUser(env.DB, { id: viewer.userId, login: viewer.login, name: "Ann" }, NOW);
@@ -131,4 +133,26 @@ test("the session behind a stale cookie is asked after", async () => {
   expect(await findLiveSession(env, { sessionId, userId }, NOW)).toMatchObject({ id: sessionId, userId });
   expect(await findLiveSession(env, { sessionId, userId: "github:2" }, NOW)).toBeNull();
   expect(await findLiveSession(env, { sessionId, userId }, NOW + 61 * MINUTE_MS)).toBeNull();
+});
+
+test("whether the mark is wanted is asked with each new cookie, and by default it is", async () => {
+  const enter = async () => redeemViewerCode(env, { code: await issue(), label, nonce }, NOW);
+  expect(await enter()).toMatchObject({ showsMark: true });
+  await setShowsMark(env.DB, viewer.userId, false);
+  expect(await enter()).toMatchObject({ showsMark: false });
+  const until = NOW + 5 * MINUTE_MS;
+  const cookie = await signViewerCookie(env, { ...viewer, showsMark: false, label, until });
+  expect(await readViewerCookie(env, label, cookie, NOW)).toMatchObject({ viewer: { showsMark: false } });
+  const { sessionId, userId } = viewer;
+  expect(await findLiveViewer(env, { sessionId, userId }, NOW)).toMatchObject({ showsMark: false });
+  await setShowsMark(env.DB, viewer.userId, true);
+  expect(await findLiveViewer(env, { sessionId, userId }, NOW)).toMatchObject({ showsMark: true });
+  expect(await findLiveViewer(env, { sessionId, userId: "github:2" }, NOW)).toBeNull();
+});
+
+test("a cookie of an earlier hub, which said nothing of the mark, stays readable", async () => {
+  const { userId, login, sessionId } = viewer;
+  const content = [userId, login, sessionId, label, NOW + 5 * MINUTE_MS];
+  const cookie = await signValue(env, "viewer-cookie", content);
+  expect(await readViewerCookie(env, label, cookie, NOW)).toMatchObject({ viewer, fresh: true });
 });

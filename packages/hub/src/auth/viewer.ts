@@ -6,6 +6,7 @@
  */
 import type { Env } from "../env.ts";
 import { consumeOneTimeCode, createOneTimeCode } from "../db/one-time-codes.ts";
+import { showsMark } from "../db/users.ts";
 import { equalInConstantTime, sha256 } from "../secrets.ts";
 import { readSignedValue, signValue } from "./keys.ts";
 import { ACCESS_MS, findLiveSession, HUB_COOKIE_PREFIX } from "./session.ts";
@@ -23,6 +24,8 @@ export interface Viewer {
   userId: string;
   login: string;
   sessionId: string;
+  /** Whether this person wants the hub's mark in the pages of instances. */
+  showsMark: boolean;
 }
 
 /** What the hub is told of a browser's nonce: `binding` in `/open/:label`. */
@@ -61,10 +64,20 @@ export async function redeemViewerCode(
   if (grant === null || grant.session_id === null || grant.binding_hash === null) return null;
   if (grant.user_id === null || grant.subject !== attempt.label) return null;
   if (!equalInConstantTime(grant.binding_hash, await bindingHash(attempt.nonce))) return null;
-  const session = await findLiveSession(env, { sessionId: grant.session_id, userId: grant.user_id }, now);
-  if (session === null) return null;
-  const { id: sessionId, userId, login } = session;
-  return { userId, login, sessionId, until: session.until };
+  return findLiveViewer(env, { sessionId: grant.session_id, userId: grant.user_id }, now);
+}
+
+/** As whom this sign-in looks at instances, and until when that may be believed; null where `findLiveSession` finds none. */
+export async function findLiveViewer(
+  env: Env,
+  { sessionId, userId }: Pick<Viewer, "sessionId" | "userId">,
+  now: number = Date.now(),
+): Promise<(Viewer & { until: number }) | null> {
+  const [session, shows] = await Promise.all([
+    findLiveSession(env, { sessionId, userId }, now),
+    showsMark(env.DB, userId),
+  ]);
+  return session && { userId, login: session.login, sessionId, showsMark: shows, until: session.until };
 }
 
 /** The value of a viewer cookie: `<payload>.<HMAC-SHA-256>`, both base64url, good for this label only. */
@@ -72,15 +85,15 @@ export async function signViewerCookie(
   env: Pick<Env, "HUB_SECRET">,
   content: Viewer & { label: string; until: number },
 ): Promise<string> {
-  const { userId, login, sessionId, label, until } = content;
-  return signValue(env, "viewer-cookie", [userId, login, sessionId, label, until]);
+  const { userId, login, sessionId, label, until, showsMark: shows } = content;
+  return signValue(env, "viewer-cookie", [userId, login, sessionId, label, until, shows]);
 }
 
 /** What a viewer cookie says: it may be believed until `until`, milliseconds since the epoch. */
 export interface ViewerProof {
   viewer: Viewer;
   until: number;
-  /** Where it is not, the caller asks `findLiveSession` and issues a new one. */
+  /** Where it is not, the caller asks `findLiveViewer` and issues a new one. */
   fresh: boolean;
 }
 
@@ -95,15 +108,16 @@ export async function readViewerCookie(
   const content = parseContent(await readSignedValue(env, "viewer-cookie", value));
   if (content === null || content.label !== label || content.until > now + ACCESS_MS + CLOCK_SKEW_MS)
     return null;
-  const { userId, login, sessionId, until } = content;
-  return { viewer: { userId, login, sessionId }, until, fresh: now < until };
+  const { label: _, until, ...viewer } = content;
+  return { viewer, until, fresh: now < until };
 }
 
 /** It was signed by us, so its shape is known; null only if it is forged or an older version of the hub signed another. */
 function parseContent(value: unknown): (Viewer & { label: string; until: number }) | null {
   if (!Array.isArray(value)) return null;
-  const [userId, login, sessionId, label, until] = value as unknown[];
+  // Cookies of earlier hubs end with `until`.
+  const [userId, login, sessionId, label, until, shows = true] = value as unknown[];
   if (typeof userId !== "string" || typeof login !== "string" || typeof sessionId !== "string") return null;
   if (typeof label !== "string" || typeof until !== "number") return null;
-  return { userId, login, sessionId, label, until };
+  return { userId, login, sessionId, label, until, showsMark: shows !== false };
 }

@@ -39,3 +39,16 @@ export function findPerson(db: D1Database, id: string): Promise<PersonRow | null
     .bind(id)
     .first<PersonRow>();
 }
+
+/** Whether this person wants the mark in the pages of their instances, as everybody does at first. */
+export async function showsMark(db: D1Database, id: string): Promise<boolean> {
+  const statement = db.prepare("SELECT shows_mark FROM users WHERE id = ?").bind(id);
+  return (await statement.first<number>("shows_mark")) !== 0;
+}
+
+export async function setShowsMark(db: D1Database, id: string, shows: boolean): Promise<void> {
+  await db
+    .prepare("UPDATE users SET shows_mark = ? WHERE id = ?")
+    .bind(shows ? 1 : 0, id)
+    .run();
+}

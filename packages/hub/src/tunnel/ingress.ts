@@ -5,6 +5,7 @@
  */
 import {
   bindingHash,
+  findLiveViewer,
   NONCE_COOKIE,
   readViewerCookie,
   redeemViewerCode,
@@ -13,7 +14,6 @@ import {
   type Viewer,
   type ViewerProof,
 } from "../auth/viewer.ts";
-import { findLiveSession } from "../auth/session.ts";
 import { parseLocalPath } from "../auth/next-path.ts";
 import { readCookie, serializeCookie } from "../auth/cookies.ts";
 import type { Env } from "../env.ts";
@@ -22,6 +22,7 @@ import { instanceOrigin } from "../origins.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 import { randomSecret } from "../secrets.ts";
 import { isSignedOutAnswer, withViewer } from "./internal-headers.ts";
+import { askWithMark, markScript } from "./mark.ts";
 import { isAllowedSource, isInstanceNavigation, isUpgrade } from "../auth/request-source.ts";
 
 const NONCE_SECONDS = 600;
@@ -45,11 +46,15 @@ export async function serveInstance(request: Request, env: Env, label: string): 
   const found = await findViewer(visit);
   if (!found) return signInFirst(visit);
   if (!isAllowedSource(request, visit.origin)) return errorResponse("origin_refused", request);
+  if (visit.url.pathname === instanceRoutes.mark) return markScript(visit);
   if (visit.url.pathname === instanceRoutes.ready) return ready(visit, found.viewer);
   const isHubs = visit.url.pathname.startsWith(instanceRoutes.prefix);
   const isPresence = visit.url.pathname === instanceRoutes.presence && isUpgrade(request);
   if (isHubs && !isPresence) return errorResponse("not_found", request);
-  const response = await toTunnel(visit, found);
+  const { showsMark } = found.viewer;
+  const response = await askWithMark(visit, showsMark, (asked) =>
+    toTunnel({ ...visit, request: asked }, found),
+  );
   if (isSignedOutAnswer(response)) return signInFirst(visit);
   if (found.fresh || isUpgrade(request)) return response;
   return withCookies(response, [await viewerCookie(visit, found.viewer, found.until)]);
@@ -67,8 +72,10 @@ async function findViewer({ request, env, label }: Visit): Promise<ViewerProof |
   const found = cookie === undefined ? null : await readViewerCookie(env, label, cookie);
   if (!found || found.fresh) return found;
   const { sessionId, userId } = found.viewer;
-  const session = await findLiveSession(env, { sessionId, userId });
-  return session && { ...found, until: session.until };
+  const live = await findLiveViewer(env, { sessionId, userId });
+  if (live === null) return null;
+  const { until, ...viewer } = live;
+  return { viewer, until, fresh: false };
 }
 
 /** A person is sent to the hub to sign in and come back, anything else is refused; a cookie that is worth nothing goes. */
@@ -94,23 +101,23 @@ async function askHub({ request, label, env }: Visit, next: string, again = 0): 
   return redirect(hub.href, [serializeCookie(NONCE_COOKIE, nonce, NONCE_SECONDS)]);
 }
 
-/** Trades the hub's code for this origin's own cookie. */
+/** Trades the hub's code for this origin's own cookie; without one it asks the hub for one, whatever cookie there is. */
 async function enter(visit: Visit): Promise<Response> {
-  const { request, env, label, origin, url } = visit;
-  const code = url.searchParams.get("code") ?? "";
+  const { request, env, label, url } = visit;
+  const code = url.searchParams.get("code");
   const nonce = readCookie(request, NONCE_COOKIE);
   const next = parseLocalPath(url.searchParams.get("next")) ?? "/";
-  const viewer = nonce === undefined ? null : await redeemViewerCode(env, { code, label, nonce });
+  if (code === null && isInstanceNavigation(request)) return askHub(visit, next);
+  const attempt = { code: code ?? "", label, nonce: nonce ?? "" };
+  const viewer = nonce === undefined ? null : await redeemViewerCode(env, attempt);
+  if (viewer) return redirect(next, [await viewerCookie(visit, viewer, viewer.until)]);
   // Another tab of this browser was faster and has let it in already.
-  if (!viewer && (await findViewer(visit))) return redirect(next, []);
+  if (await findViewer(visit)) return redirect(next, []);
   // Or replaced the nonce, because both came before there was one; now there is, so another code will do.
   const again = Number(url.searchParams.get("again") ?? 0);
-  if (!viewer && nonce !== undefined && again < MAX_AGAIN) return askHub(visit, next, again + 1);
-  if (!viewer) {
-    const link = { href: origin + next, text: "Open it again" };
-    return errorResponse("enter_refused", request, { link });
-  }
-  return redirect(next, [await viewerCookie(visit, viewer, viewer.until)]);
+  if (nonce !== undefined && again < MAX_AGAIN) return askHub(visit, next, again + 1);
+  const link = { href: visit.origin + next, text: "Open it again" };
+  return errorResponse("enter_refused", request, { link });
 }
 
 /** Says whether the instance is connected, for the page that waits for it. */
