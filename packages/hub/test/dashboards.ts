@@ -2,7 +2,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
-import type { Presence, TunnelRpc } from "../src/contracts.ts";
+import type { ActivityEntry } from "../src/activity.ts";
+import type { ActivityQuery, Presence, TunnelRpc } from "../src/contracts.ts";
 import { routes } from "../src/routes.ts";
 import type { UserHub } from "../src/user-hub/user-hub.ts";
 import { ask, HUB, signedIn, type Person } from "./hub.ts";
@@ -76,4 +77,11 @@ export async function newPerson(name: string): Promise<{ person: Person; hub: Hu
   const hub = env.USER_HUB.getByName(name);
   await withTunnels(hub, here);
   return { person, hub };
+}
+
+/** The newest page of what happened to a person's instances. */
+export async function activityOf(hub: Hub, query: Partial<ActivityQuery> = {}): Promise<ActivityEntry[]> {
+  const page = await hub.activity("any-session", { filter: "all", ...query });
+  if (page === "signed_out") throw new Error("signed out");
+  return page.entries;
 }

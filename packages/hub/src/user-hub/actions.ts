@@ -153,8 +153,11 @@ export class Actions {
   }
 
   #changed(instance: Instance, action: InstanceAction["action"], actor: string): void {
-    this.#place.activity.record(instance, { kind: "action", action, actor }, Date.now());
-    this.#place.pages.changed(instance.label);
+    const { registry, activity, pages } = this.#place;
+    // Its name may be another since.
+    const now = registry.findByClientId(instance.clientId) ?? instance;
+    activity.record(now, { kind: "action", action, actor }, Date.now());
+    pages.changed(instance.label);
   }
 
   #done({ clientId }: Instance): ActionResult {

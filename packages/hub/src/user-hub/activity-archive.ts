@@ -4,7 +4,6 @@
  * there twice. Everything happens when an entry is written: nobody is woken for it.
  */
 import type { ActivityEntry } from "../activity.ts";
-import type { Env } from "../env.ts";
 import { log } from "../log.ts";
 import { idAt, type ActivityFile, type ActivityRows } from "./activity-rows.ts";
 import { withPatience } from "./patience.ts";
@@ -33,9 +32,16 @@ const READ_PATIENCE_MS = 5000;
 /** In the object's storage: not to be tried again before, milliseconds since the epoch. */
 const RETRY_AT = "activity_archive_retry_at";
 
+/** What is needed of an R2 bucket. */
+export interface ArchiveBucket {
+  put: (key: string, value: ArrayBuffer) => Promise<unknown>;
+  get: (key: string) => Promise<Pick<R2ObjectBody, "body"> | null>;
+  delete: (keys: string[]) => Promise<void>;
+}
+
 export interface ArchivePlace {
   ctx: Pick<DurableObjectState, "storage" | "waitUntil">;
-  env: () => Pick<Env, "ARCHIVE">;
+  env: () => { ARCHIVE: ArchiveBucket };
   /** The user's id. */
   owner: () => string;
 }

@@ -43,6 +43,11 @@ export class Registry {
     return known === undefined ? undefined : this.#withProof(known);
   }
 
+  findByLabel(label: string): Instance | undefined {
+    const [known] = this.#select("SELECT * FROM instances WHERE label = ?", label);
+    return known === undefined ? undefined : this.#withProof(known);
+  }
+
   withToken(tokenId: string): Instance[] {
     return this.#select("SELECT * FROM instances WHERE token_id = ?", tokenId);
   }

@@ -109,7 +109,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   opened(sessionId: string, label: string, actor: string): void {
     const now = Date.now();
     const isFirst = this.#signIns.opened(sessionId, label, now);
-    const instance = isFirst ? this.#registry.find(label) : undefined;
+    const instance = isFirst ? this.#registry.findByLabel(label) : undefined;
     if (instance !== undefined)
       this.#activity.record(instance, { kind: "action", action: "open", actor }, now);
   }
