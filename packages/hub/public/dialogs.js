@@ -166,6 +166,9 @@
     const { label, title } = subject;
     const { done: text } = actions.get(action);
     clearPendingAfter(label, SETTLED_MS);
+    // What is open behind its card is drawn anew.
+    const details = byId(`details-${label}`);
+    if (details !== null) htmx.trigger(details, "acted");
     const isSeen = cardOf(label) !== null && ["refresh", "rename", "mark_seen"].includes(action);
     if (isSeen) return;
     // Its own page shows how it was when the page was drawn.

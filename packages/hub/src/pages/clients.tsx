@@ -18,8 +18,6 @@ import { viewerCalendar } from "./viewer-calendar.ts";
 
 /** Entries of the activity beside an instance. */
 const ENTRIES = 5;
-/** Said to the element that asked; what is drawn of the instance around it is then drawn anew. */
-const ACTED = { "hx-trigger": "acted" };
 
 /** One instance: its page, the piece of it that a card opens, what its connector tells, and what can be done to it. */
 export const clientPages = new Hono<HubContext>();
@@ -109,7 +107,7 @@ async function act(c: Context<HubContext>, action: InstanceAction): Promise<Resp
   const result = await c.env.USER_HUB.getByName(userId).act(c.req.param("id") ?? "", action, login);
   if ("refused" in result) throw refusal(result.refused, c.req.param("id") ?? "");
   // The dashboard's own connection brings what has changed.
-  if (isPiece(c)) return c.body(null, 204, ACTED);
+  if (isPiece(c)) return c.body(null, 204);
   return c.redirect(result.done === null ? routes.dashboard : routes.client(result.done.label), 303);
 }
 

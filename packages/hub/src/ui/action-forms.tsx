@@ -5,19 +5,12 @@ import { INSTANCE_ACTIONS, possibleActions } from "./instance-actions.ts";
 const FORGET_QUESTION =
   "Its name and place are forgotten; its activity stays. If its connector still runs it appears again.";
 
-interface ActionFormsProps {
-  instance: Instance;
-  /** True where a push shows what becomes of it, so that the page need not be loaded again. */
-  isLive?: boolean;
-}
-
-/** What can be done to an instance now. */
-export function ActionForms({ instance, isLive = false }: ActionFormsProps) {
-  const actions = possibleActions(instance);
+/** What can be done to an instance now. Behind a card dialogs.js sends the forms, and the card says what is on its way. */
+export function ActionForms({ instance }: { instance: Instance }) {
   return (
     <div class="actions">
-      {actions.map((action) => (
-        <ActionForm action={action} instance={instance} isLive={isLive} />
+      {possibleActions(instance).map((action) => (
+        <ActionForm action={action} instance={instance} />
       ))}
     </div>
   );
@@ -26,23 +19,17 @@ export function ActionForms({ instance, isLive = false }: ActionFormsProps) {
 interface ActionFormProps {
   action: InstanceAction["action"];
   instance: Instance;
-  isLive: boolean;
 }
 
-function ActionForm({ action, instance, isLive }: ActionFormProps) {
-  const { words, path, pending } = INSTANCE_ACTIONS[action];
-  const url = path(instance.label);
-  const live = isLive ? { "hx-post": url, "hx-swap": "none" } : {};
+function ActionForm({ action, instance }: ActionFormProps) {
+  const { words, path } = INSTANCE_ACTIONS[action];
   const question = action === "forget" ? `Forget ${instanceTitle(instance)}? ${FORGET_QUESTION}` : undefined;
   return (
     <form
       class={action === "rename" ? "inline-form" : undefined}
       method="post"
-      action={url}
-      data-action={action}
-      data-pending={pending}
+      action={path(instance.label)}
       data-confirm={question}
-      {...live}
     >
       {action === "rename" && <NameField instance={instance} />}
       <button class={action === "forget" ? "plain danger" : "button"} type="submit">

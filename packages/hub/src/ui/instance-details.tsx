@@ -22,7 +22,7 @@ interface DetailsProps {
   now: number;
 }
 
-/** What is behind a card: asked for when it is opened, and again after each action done there. */
+/** What is behind a card: asked for when it is opened, and by dialogs.js after each action. */
 export function CardDetails({ instance, entries, calendar, now }: DetailsProps) {
   const { label } = instance;
   return (
@@ -34,7 +34,7 @@ export function CardDetails({ instance, entries, calendar, now }: DetailsProps) 
       hx-target="this"
       hx-swap="outerHTML"
     >
-      <ActionForms instance={instance} isLive />
+      <ActionForms instance={instance} />
       <Facts instance={instance} calendar={calendar} now={now} />
       <LastActivity label={label} entries={entries} calendar={calendar} />
       <ReportPlace label={label} />
