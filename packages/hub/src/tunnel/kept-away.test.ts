@@ -128,6 +128,17 @@ test("a dial that comes at the same moment ends with it, whichever is first", as
   expect(await refusalOf("racing")).toEqual(SENT_AWAY);
 });
 
+test("a dial while the UserHub is slow to hear of it comes too late", async () => {
+  await connectFake(token, "slow");
+  const told = Promise.withResolvers<void>();
+  vi.spyOn(UserHub.prototype, "instanceGone").mockReturnValue(told.promise);
+  const kept = keepAway("slow");
+  await expect.poll(async () => (await view(OWNER, "slow", "/")).status).toBe(503);
+  expect(await refusalOf("slow")).toEqual(SENT_AWAY);
+  told.resolve();
+  await kept;
+});
+
 test("nobody but its owner sends it away or lets it back, not even before there is one", async () => {
   await letBack("foreign");
   await keepAway("foreign", "github:2");
