@@ -17,6 +17,7 @@ export class Heartbeat {
   /** Sent and not answered; answers come in order, so an old one proves nothing about a later question. */
   #unanswered = 0;
   #deadline: NodeJS.Timeout | undefined;
+  #lastChance: NodeJS.Immediate | undefined;
   #waitMs = Number.POSITIVE_INFINITY;
 
   constructor(options: HeartbeatOptions) {
@@ -33,7 +34,7 @@ export class Heartbeat {
 
   answered(): void {
     this.#unanswered = Math.max(0, this.#unanswered - 1);
-    clearTimeout(this.#deadline);
+    this.#stopWaiting();
     if (this.#unanswered > 0) return this.#wait(this.#waitMs);
     this.#waitMs = Number.POSITIVE_INFINITY;
     this.#options.proved();
@@ -41,15 +42,23 @@ export class Heartbeat {
 
   stop(): void {
     clearInterval(this.#interval);
+    this.#stopWaiting();
+  }
+
+  #stopWaiting(): void {
     clearTimeout(this.#deadline);
+    clearImmediate(this.#lastChance);
   }
 
   #wait(waitMs: number): void {
     this.#waitMs = waitMs;
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => {
-      this.stop();
-      this.#options.failed();
-    }, waitMs);
+    this.#stopWaiting();
+    // In a process that did not run, timers that are due come before what has long arrived: that is read first.
+    this.#deadline = setTimeout(() => (this.#lastChance = setImmediate(() => this.#fail())), waitMs);
+  }
+
+  #fail(): void {
+    this.stop();
+    this.#options.failed();
   }
 }
