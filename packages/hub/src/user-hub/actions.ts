@@ -122,12 +122,11 @@ export class Actions {
   async #refresh(instance: Instance, actor: string): Promise<ActionResult> {
     const { activity, presence, tunnels } = this.#place;
     const { label } = instance;
+    // Before it is asked: a connection that has given no sign of life for long ends by that, and there is nobody to ask.
+    await presence.lookAt(instance);
     const isAsked = await tellOne(label, () => tunnels.of(label).refreshStatus(tunnels.owner));
     if (isAsked === undefined) return UNANSWERED;
-    if (!isAsked) {
-      await presence.lookAt(instance);
-      return { refused: "unreachable" };
-    }
+    if (!isAsked) return { refused: "unreachable" };
     const now = Date.now();
     if (!activity.hasRefreshed(label, now - REFRESH_NOTED_EVERY_MS))
       activity.record(instance, { kind: "action", action: "refresh", actor }, now);

@@ -372,7 +372,14 @@ describe("pages", () => {
 
 /** What may happen to a log. */
 const step = fc.oneof(
-  { weight: 12, arbitrary: fc.record({ do: fc.constant("record" as const), lateMs: fc.nat(5000) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      do: fc.constant("record" as const),
+      count: fc.integer({ min: 1, max: 7 }),
+      lateMs: fc.nat(5000),
+    }),
+  },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.nat(14 * HOUR_MS) }) },
   {
     weight: 1,
@@ -392,11 +399,12 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 /** Does one thing; `written` is everything that was recorded, the oldest first. */
 async function take(place: Place, written: string[], what: Step): Promise<void> {
   switch (what.do) {
-    case "record": {
-      const name = `n${written.length}`;
-      written.push(name);
-      return place.record(name, now - what.lateMs);
-    }
+    case "record":
+      for (const name of namesFrom(written.length, what.count)) {
+        written.push(name);
+        place.record(name, now - what.lateMs);
+      }
+      return;
     case "wait":
     case "jump":
       now += what.ms;
