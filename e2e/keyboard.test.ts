@@ -50,12 +50,16 @@ const unexpected = ({ watch }: Dashboard) =>
 describe("moving", () => {
   let dashboard: Dashboard;
   let puppets: Puppet[];
+  let turn = "";
 
   beforeEach(async () => {
+    turn = `turn${Date.now()}`;
     dashboard = await stage.dashboard({ viewport: { width: 1440, height: 900 } });
     const token = await stage.hub.createToken();
     puppets = await Promise.all(
-      Array.from({ length: 9 }, (_, index) => stage.instance({ token, project: `/home/dev/p-${index}` })),
+      Array.from({ length: 9 }, (_, index) =>
+        stage.instance({ token, project: `/home/dev/${turn}-${index}` }),
+      ),
     );
     for (const { card } of puppets) await dashboard.page.waitForSelector(card);
   });
@@ -114,9 +118,9 @@ describe("moving", () => {
     const { page } = dashboard;
     await page.keyboard.press("/");
     expect(await page.evaluate(() => document.activeElement?.id)).toBe("search");
-    await page.keyboard.type("p-4");
+    await page.keyboard.type(`${turn}-4`);
     await page.keyboard.press("Enter");
-    expect(await page.inputValue("#search")).toBe("p-4");
+    expect(await page.inputValue("#search")).toBe(`${turn}-4`);
     expect(await focused(page)).toBe(idOf(puppets[4] as Puppet));
     await page.keyboard.press("j");
     expect(await focused(page)).toBe(idOf(puppets[4] as Puppet));
@@ -259,7 +263,7 @@ describe("on a card", () => {
     const { page } = dashboard;
     await focusOn(page, stays);
     await page.keyboard.press("f");
-    await page.waitForSelector('[role=alert] .toast:has-text("is connected")');
+    await page.waitForSelector('[role=alert] .toast:has-text("can be forgotten. Disconnect it first.")');
     expect(await page.getAttribute(stays.card, "data-pending")).toBe(null);
     await page.click('.toast [aria-label="Close"]');
     expect(await page.locator(".toast").count()).toBe(0);

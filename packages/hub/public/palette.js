@@ -2,7 +2,7 @@
 // this puts the right ones in the right order.
 "use strict";
 (() => {
-  const { act, actions, showHelp, showTimes } = window.orchestrator;
+  const { act, actions, best, wordsIn, showHelp, showTimes } = window.orchestrator;
   /** So many are shown of what a search finds. */
   const MAX_FOUND = 60;
   const MAX_RECENT = 8;
@@ -28,6 +28,8 @@
   /** Resolves when the instances are there; null while nothing is on its way. */
   let loading = null;
   let count = 0;
+  /** Why instances may be missing. */
+  let trouble = "";
 
   // ── What there is ──
   async function load() {
@@ -39,9 +41,9 @@
       instances = [...page.querySelectorAll("[role=option]")].map((option) => document.adoptNode(option));
       if (subject !== null)
         subject = instances.find(({ dataset }) => dataset.item === subject.dataset.item) ?? null;
-      note.textContent = "";
+      trouble = "";
     } catch {
-      note.textContent = "The hub could not be asked for the instances. What is shown may be old.";
+      trouble = "The hub could not be asked for the instances. What is shown may be old.";
     }
     loading = null;
     if (dialog.open) render();
@@ -63,45 +65,6 @@
   const ofInstance = (item) => instances.find(({ dataset }) => dataset.item === item);
 
   // ── Finding ──
-  const wordsIn = (text) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  const known = new WeakMap();
-
-  function factsOf(option) {
-    if (!known.has(option)) {
-      const { title, text = "" } = option.dataset;
-      const titleWords = wordsIn(title);
-      known.set(option, {
-        title: title.toLowerCase(),
-        titleWords,
-        initials: titleWords.map((word) => word[0]).join(""),
-        text: text.toLowerCase(),
-        textWords: wordsIn(text),
-      });
-    }
-    return known.get(option);
-  }
-
-  function isScattered(word, title) {
-    let at = -1;
-    return [...word].every((character) => (at = title.indexOf(character, at + 1)) !== -1);
-  }
-
-  /** How well a word fits; 0 where it does not. */
-  function wordScore(word, { title, titleWords, initials, text, textWords }) {
-    if (title.startsWith(word)) return 100;
-    if (titleWords.some((one) => one.startsWith(word))) return 80;
-    if (word.length > 1 && initials.startsWith(word)) return 70;
-    if (title.includes(word)) return 60;
-    if (textWords.some((one) => one.startsWith(word))) return 40;
-    if (text.includes(word)) return 30;
-    return word.length > 2 && isScattered(word, title) ? 10 : 0;
-  }
-
-  function score(option, words) {
-    const scores = words.map((word) => wordScore(word, factsOf(option)));
-    return scores.includes(0) ? 0 : scores.reduce((sum, one) => sum + one, 0);
-  }
-
   function recent() {
     try {
       const items = JSON.parse(localStorage.getItem(RECENT_KEY));
@@ -144,14 +107,6 @@
     return best([...byRecency([...instances, ...pages]), ...doable], words).slice(0, MAX_FOUND);
   }
 
-  function best(all, words) {
-    return all
-      .map((option) => [option, score(option, words)])
-      .filter(([, points]) => points > 0)
-      .sort(([, a], [, b]) => b - a)
-      .map(([option]) => option);
-  }
-
   function options() {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     if (subject !== null)
@@ -167,8 +122,9 @@
     list.replaceChildren(...shown);
     about.hidden = subject === null;
     about.firstElementChild.textContent = subject?.dataset.title ?? "";
-    if (shown.length > 0 || loading === null)
-      note.textContent = shown.length > 0 ? "" : "Nothing is called so.";
+    // What is on its way may be what is meant.
+    const isMissing = shown.length === 0 && loading === null;
+    note.textContent = trouble || (isMissing ? "Nothing is called so." : "");
     showTimes();
     select(shown.find((option) => keyOf(option) === before) ?? shown[0] ?? null);
   }

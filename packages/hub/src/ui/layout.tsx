@@ -68,7 +68,7 @@ function Scripts({ isSignedIn, isBoard }: { isSignedIn: boolean; isBoard: boolea
     "htmx.min",
     "hx-ws.min",
     "app",
-    ...(isSignedIn ? ["dialogs", "keys", "palette"] : []),
+    ...(isSignedIn ? ["dialogs", "keys", "rank", "palette"] : []),
     ...(isBoard ? ["board", "live", "badge"] : []),
   ];
   return (
