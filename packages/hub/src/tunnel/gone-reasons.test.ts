@@ -120,6 +120,19 @@ test("silence, found by a viewer while a dashboard looks, is the same, however l
   await expect.poll(() => goneReason("silent-too")).toBe("heartbeat_timeout");
 });
 
+test("silence, found by asking the connector for its status: nobody was asked", async () => {
+  const connector = await connect("not-asked");
+  const tunnel = await tunnelOf(OWNER, "not-asked");
+  expect(await tunnel.refreshStatus("github:2")).toBe(false);
+  expect(await tunnel.refreshStatus(OWNER)).toBe(true);
+  vi.spyOn(Date, "now").mockReturnValue(Date.now() + 91_000);
+  expect(await tunnel.refreshStatus(OWNER)).toBe(false);
+  expect(await tunnel.inspect(OWNER)).toBeNull();
+  await expect.poll(() => goneReason("not-asked")).toBe("heartbeat_timeout");
+  expect(await connector.closed).toBe("heartbeat_timeout");
+  expect(connector.received.filter(({ type }) => type === "command")).toHaveLength(1);
+});
+
 test("the age of a proof can be set to less than 90 seconds, never to more", () => {
   const age = (setting?: string) =>
     proofMaxAgeMs(setting === undefined ? {} : { PROOF_MAX_AGE_SECONDS: setting });

@@ -140,7 +140,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   }
 
   async refreshStatus(owner: string): Promise<boolean> {
-    const active = this.#isOwner(owner) ? this.#link.registered() : undefined;
+    const active = this.#isOwner(owner) ? this.#link.proven() : undefined;
     active?.socket.send(encodeControl({ type: "command", command: "refresh_status" }));
     return active !== undefined;
   }
