@@ -47,7 +47,7 @@ describe("the table of SPEC.md, section 9, and limits.ts say the same", () => {
 
   test("and neither has a limit that the other has not", () => {
     const known = [...pairs, ...ofTexts].map(([what]) => what);
-    expect([...stated.keys()].toSorted()).toEqual(known.toSorted());
+    expect(new Set(stated.keys())).toEqual(new Set(known));
     expect(Object.keys(LIMITS)).toHaveLength(pairs.length + 1);
   });
 });
