@@ -5,6 +5,7 @@ import { openDashboard, startStage, type Stage } from "./pages/stage.ts";
 import { Watch } from "./pages/watch.ts";
 import { startUpstream, type Upstream } from "./tunnel/upstream.ts";
 import { Viewer } from "./tunnel/viewer.ts";
+import { signOut } from "./pages/account.ts";
 
 let stage: Stage;
 let upstream: Upstream;
@@ -113,7 +114,7 @@ it("signs out: the dashboards of this browser leave at once, those of another st
   const { page, context } = await stage.dashboard();
   const other = await stage.dashboard();
   const { page: second } = await openDashboard(context, `${stage.hub.origin}/dashboard`);
-  await page.click("text=Sign out");
+  await signOut(page);
   await page.waitForURL("**/auth/sign-in");
   await second.waitForURL("**/auth/sign-in**", { timeout: 1500 });
   expect(await cookieNames(context)).not.toContain("__Host-orchestrator-session");
@@ -122,7 +123,7 @@ it("signs out: the dashboards of this browser leave at once, those of another st
   await page.waitForURL("**/auth/sign-in**");
   await page.goto(`${stage.hub.origin}/dashboard`);
   expect(new URL(page.url()).pathname).toBe("/auth/sign-in");
-  expect(await other.page.isVisible("text=Sign out")).toBe(true);
+  expect(await other.page.isVisible(".account")).toBe(true);
   expect(new URL(other.page.url()).pathname).toBe("/dashboard");
 });
 
@@ -133,7 +134,7 @@ it("lets nobody back in with a cookie that was kept from before the sign-out", a
   const their = await thief.newPage();
   await their.goto(`${stage.hub.origin}/dashboard`);
   expect(new URL(their.url()).pathname).toBe("/dashboard");
-  await page.click("text=Sign out");
+  await signOut(page);
   await page.waitForURL("**/auth/sign-in");
   await their.waitForURL("**/auth/sign-in**");
   await their.goto(`${stage.hub.origin}/dashboard`);
@@ -147,7 +148,7 @@ it("asks at an instance's page, too, after a sign-out elsewhere, and brings back
   expect(await page.title()).toBe("mine");
   const second = await context.newPage();
   await second.goto(`${stage.hub.origin}/dashboard`);
-  await second.click("text=Sign out");
+  await signOut(second);
   await second.waitForURL("**/auth/sign-in");
   // Its own cookie would be good for five minutes more, had the hub not told the instance's Tunnel.
   await page.goto(`${puppet.origin}/page?title=gone`);

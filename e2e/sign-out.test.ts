@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { openDashboard, startStage, type Puppet, type Stage } from "./pages/stage.ts";
 import { startUpstream, type Upstream } from "./tunnel/upstream.ts";
 import { Viewer } from "./tunnel/viewer.ts";
+import { signOut } from "./pages/account.ts";
 
 /** "Within a second", on a machine that is busy. */
 const AT_ONCE = { timeout: 1500, interval: 50 };
@@ -176,7 +177,7 @@ function upgradeStatus(stranger: Viewer, url: string, cookie: string): Promise<n
 it("signing out closes what this browser has open, at once, and nothing that another has", async () => {
   const puppet = await stage.instance({ target: upstream.target });
   const [mine, other] = [await openAll(puppet), await openAll(puppet)];
-  await mine.dashboards[0].click("text=Sign out");
+  await signOut(mine.dashboards[0]);
   await expectAllClosed(mine, puppet);
   await expectUntouched(other);
 });
@@ -210,7 +211,7 @@ it("what was copied from a browser is refused at once after its sign-out", async
     session: 200,
     live: 101,
   });
-  await dashboards[0].click("text=Sign out");
+  await signOut(dashboards[0]);
   await dashboards[0].waitForURL("**/auth/sign-in");
   expect(await tryCopies(copies, puppet)).toEqual({
     fetched: 401,
@@ -230,7 +231,7 @@ it("an instance that was away when its viewer signed out refuses them when it is
   const { context, dashboards } = await openAll(puppet);
   const copies = await copyCookies(context);
   await puppet.stop();
-  await dashboards[0].click("text=Sign out");
+  await signOut(dashboards[0]);
   await dashboards[0].waitForURL("**/auth/sign-in");
   await stage.instance({ target: upstream.target, clientId: puppet.clientId });
   expect(await tryCopies(copies, puppet)).toMatchObject({ fetched: 401, opened: 302, socket: 401 });

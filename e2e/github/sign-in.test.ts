@@ -9,6 +9,7 @@ import {
   type GitHubStage,
   type Visitor,
 } from "./stage.ts";
+import { signOut } from "../pages/account.ts";
 
 const SESSION = "__Host-orchestrator-session";
 
@@ -120,7 +121,7 @@ describe("who belongs", () => {
   it("is not asked twice by GitHub, and signs out and in again by two clicks", async () => {
     const person = await visitor();
     await signInWithGitHub(person, stage.hub, "ann");
-    await person.page.getByRole("button", { name: "Sign out" }).click();
+    await signOut(person.page);
     await person.page.waitForURL("**/auth/sign-in");
     await link(person, "Sign in with GitHub");
     await person.page.waitForURL("**/dashboard");

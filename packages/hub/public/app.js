@@ -102,5 +102,5 @@
   setInterval(() => showTimes(), 5 * SECOND);
   showTimes();
   /** `now` and `setClock`: the hub's clock, milliseconds since the epoch. `duration`: milliseconds as words. */
-  window.orchestrator = { now, setClock, duration, showTimes, closeDetails };
+  Object.assign(window.orchestrator, { now, setClock, duration, showTimes, closeDetails });
 })();

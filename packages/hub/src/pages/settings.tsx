@@ -1,19 +1,81 @@
 import { Hono } from "hono";
+import * as v from "valibot";
+import { parseLocalPath } from "../auth/next-path.ts";
+import type { Session } from "../auth/session.ts";
+import { setShowsMark, showsMark } from "../db/users.ts";
+import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
-import { routes } from "../routes.ts";
+import { instanceOrigin, isLabel } from "../origins.ts";
+import { instanceRoutes, routes } from "../routes.ts";
 import { Layout } from "../ui/layout.tsx";
+import { readForm } from "./form.ts";
 
-/** How the hub looks to this person, in this browser and everywhere. */
+/** How the hub looks to this person: in this browser (the theme), and everywhere (the mark). */
 export const settingsPages = new Hono<HubContext>();
 
-settingsPages.get(routes.settings, (c) =>
-  c.html(
-    <Layout title="Settings · Orchestrator" session={c.get("session")}>
+settingsPages.get(routes.settings, async (c) => {
+  const session = c.get("session");
+  return c.html(<SettingsPage session={session} hasMark={await showsMark(c.env.DB, session.userId)} />);
+});
+
+/** `from` and `next`: the instance in whose mark it was asked for, and the path there to come back to. */
+const FormSchema = v.object({
+  mark: v.picklist(["on", "off"]),
+  from: v.optional(v.pipe(v.string(), v.check(isLabel))),
+  next: v.optional(v.string()),
+});
+
+settingsPages.post(routes.settings, async (c) => {
+  const form = v.safeParse(FormSchema, await readForm(c));
+  if (!form.success) throw new HubError("bad_request");
+  const { mark, from, next } = form.output;
+  await setShowsMark(c.env.DB, c.get("session").userId, mark === "on");
+  if (from === undefined) return c.redirect(routes.settings, 303);
+  // What the cookie there says is as old as the cookie: the browser is let in anew.
+  const enter = new URL(instanceRoutes.enter, instanceOrigin(from, c.env));
+  enter.searchParams.set("next", parseLocalPath(next ?? "/") ?? "/");
+  return c.redirect(enter.href, 303);
+});
+
+const THEMES = [
+  ["system", "As the system"],
+  ["light", "Light"],
+  ["dark", "Dark"],
+] as const;
+
+function SettingsPage({ session, hasMark }: { session: Session; hasMark: boolean }) {
+  return (
+    <Layout title="Settings · Orchestrator" session={session} current="settings">
       <main class="page">
         <h1>Settings</h1>
+        <fieldset class="setting">
+          <legend>Theme</legend>
+          <p class="hint">In this browser.</p>
+          {THEMES.map(([value, words]) => (
+            <label>
+              <input type="radio" name="theme" value={value} autocomplete="off" /> {words}
+            </label>
+          ))}
+        </fieldset>
+        <section class="setting" aria-labelledby="mark-heading">
+          <h2 id="mark-heading">Mark in instances' pages</h2>
+          <p>
+            A tab at the edge of every page of your instances. It says whether the hub and the instance are
+            there, and leads to the others.
+          </p>
+          <form class="inline-form" method="post" action={routes.settings}>
+            <input type="hidden" name="mark" value={hasMark ? "off" : "on"} />
+            <span>{hasMark ? "It is shown." : "It is hidden."}</span>
+            <button class="button" type="submit">
+              {hasMark ? "Hide the mark" : "Show the mark"}
+            </button>
+          </form>
+          <p class="hint">
+            Pages follow within five minutes, once they are loaded again. Where it is hidden by its own
+            button, it is gone at once.
+          </p>
+        </section>
       </main>
-    </Layout>,
-  ),
-);
-
-settingsPages.post(routes.settings, (c) => c.redirect(routes.settings, 303));
+    </Layout>
+  );
+}

@@ -21,7 +21,7 @@ interface LayoutProps {
   /** Who is signed in; without one the page has no navigation. */
   session?: Pick<Session, "login" | "role">;
   /** Which entry of the navigation the page is. */
-  current?: "dashboard" | "activity" | "tokens" | "sessions" | "access";
+  current?: "dashboard" | "activity" | "tokens" | "sessions" | "settings" | "access";
   now?: number;
   children?: Child;
 }
@@ -34,9 +34,14 @@ export function Layout({ title, session, current, now, children }: LayoutProps) 
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
+        <meta name="theme-color" content="#ffffff" media="(prefers-color-scheme: light)" data-for="light" />
+        <meta name="theme-color" content="#181c1e" media="(prefers-color-scheme: dark)" data-for="dark" />
+        <meta name="apple-mobile-web-app-title" content="Orchestrator" />
         <meta name="htmx-config" content={HTMX_CONFIG} />
         <title>{title}</title>
         <link rel="icon" href={assetPath("icon.svg")} type="image/svg+xml" />
+        <link rel="apple-touch-icon" href={assetPath("icon-180.png")} />
+        <link rel="manifest" href={routes.manifest} />
         <script src={assetPath("theme.js")}></script>
         <link rel="stylesheet" href={assetPath("app.css")} />
       </head>
@@ -48,6 +53,7 @@ export function Layout({ title, session, current, now, children }: LayoutProps) 
           </a>
           {session !== undefined && <PaletteButton />}
           {session !== undefined && <Navigation session={session} current={current} />}
+          {session !== undefined && <Account session={session} current={current} />}
         </header>
         {children}
         {session !== undefined && <Dialogs session={session} />}
@@ -68,7 +74,7 @@ function Scripts({ isSignedIn, isBoard }: { isSignedIn: boolean; isBoard: boolea
     "htmx.min",
     "hx-ws.min",
     "app",
-    ...(isSignedIn ? ["dialogs", "keys", "rank", "palette"] : []),
+    ...(isSignedIn ? ["dialogs", "keys", "rank", "palette", "installation"] : []),
     ...(isBoard ? ["board", "live", "badge"] : []),
   ];
   return (
@@ -85,8 +91,14 @@ interface NavigationProps {
   current: LayoutProps["current"];
 }
 
+type Current = LayoutProps["current"];
+
+function markOf(current: Current) {
+  return (page: Current) => (page === current ? ("page" as const) : undefined);
+}
+
 function Navigation({ session, current }: NavigationProps) {
-  const mark = (page: LayoutProps["current"]) => (page === current ? ("page" as const) : undefined);
+  const mark = markOf(current);
   return (
     <nav class="nav" aria-label="Pages">
       <a href={routes.dashboard} aria-current={mark("dashboard")}>
@@ -103,14 +115,32 @@ function Navigation({ session, current }: NavigationProps) {
           Access
         </a>
       )}
-      <a href={routes.sessions} aria-current={mark("sessions")}>
-        Sessions
-      </a>
-      <form method="post" action={routes.signOut}>
-        <button class="plain" type="submit" title={`Signed in as ${session.login}`}>
-          Sign out
-        </button>
-      </form>
     </nav>
+  );
+}
+
+/** What is the person's own, behind their name. */
+function Account({ session, current }: NavigationProps) {
+  const mark = markOf(current);
+  return (
+    <>
+      <button class="plain account" type="button" popovertarget="account">
+        <span class="visually-hidden">Account of </span>
+        <bdi>{session.login}</bdi>
+      </button>
+      <nav class="menu" id="account" aria-label="Account" popover="auto">
+        <a href={routes.sessions} aria-current={mark("sessions")}>
+          Sessions
+        </a>
+        <a href={routes.settings} aria-current={mark("settings")}>
+          Settings
+        </a>
+        <form method="post" action={routes.signOut}>
+          <button class="plain" type="submit" title={`Signed in as ${session.login}`}>
+            Sign out
+          </button>
+        </form>
+      </nav>
+    </>
   );
 }
