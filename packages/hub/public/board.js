@@ -81,7 +81,9 @@
   /** Puts every card in its group and place; shows it as a move unless `isStill`. */
   function place(isStill) {
     if (isInPlace()) return showFilter();
-    const isQuiet = isStill || document.hidden || !document.startViewTransition;
+    // Cards on their way are drawn over everything, a question too.
+    const isCovered = document.querySelector("dialog[open]") !== null;
+    const isQuiet = isStill || isCovered || document.hidden || !document.startViewTransition;
     if (isQuiet || matchMedia("(prefers-reduced-motion: reduce)").matches || allCards().length > MAX_MOVING)
       return arrange();
     const transition = document.startViewTransition(arrange);
