@@ -73,7 +73,7 @@ export function Palette({ isAdmin }: { isAdmin: boolean }) {
           aria-expanded="true"
           aria-controls="palette-list"
           aria-autocomplete="list"
-          placeholder="Go to an instance or a page, or do something"
+          placeholder="An instance, a page, something to do"
           autocomplete="off"
           autocapitalize="off"
           spellcheck={false}
