@@ -72,7 +72,8 @@ export class Actions {
   async #askTunnel(instance: Instance, action: TunnelAction, actor: string): Promise<ActionResult> {
     const { clientId } = instance;
     const before = this.#turns.get(clientId) ?? Promise.resolve();
-    const turn = before.then(() => this.#inTurn(clientId, action, actor));
+    const act = () => this.#inTurn(clientId, action, actor);
+    const turn = before.then(act, act);
     this.#turns.set(clientId, turn);
     const ended = turn.finally(() => {
       if (this.#turns.get(clientId) === turn) this.#turns.delete(clientId);
@@ -81,7 +82,6 @@ export class Actions {
     return withPatience(turn, PATIENCE_MS, UNANSWERED);
   }
 
-  /** Never rejects, or nothing could be done to the instance any more. */
   async #inTurn(clientId: string, action: TunnelAction, actor: string): Promise<ActionResult> {
     const instance = this.#place.registry.findByClientId(clientId);
     if (instance === undefined) return { refused: "unknown" };

@@ -70,6 +70,20 @@ describe("rows", () => {
     expect(written()).toEqual({});
   });
 
+  test("a connection is one of the instance and one of the activity, after the first", async () => {
+    const { hub } = await newPerson("rows-connect");
+    const at = Date.now() - 60_000;
+    await hub.instanceConnected(connected("one", { connectedAt: at }));
+    await hub.instanceGone("one", at, "connection_lost", at + 1);
+    const written = await countRows(hub);
+    await hub.instanceConnected(connected("one", { connectedAt: at + 3 }));
+    expect(written()).toEqual({ instances: 1, activity: 1 });
+    await hub.instanceConnected(connected("one", { connectedAt: at + 2 }));
+    expect(written()).toEqual({});
+    await hub.instanceConnected(connected("one", { connectedAt: at + 4, label: "other-abcdefghij" }));
+    expect(await hub.find("any-session", "other-abcdefghij")).toMatchObject({ clientId: "one" });
+  });
+
   test("a look writes nothing where nothing is new, and neither does a page that comes and goes", async () => {
     const { person, hub } = await newPerson("rows-look");
     const connectedAt = Date.now();

@@ -60,13 +60,16 @@ export class Registry {
     const known = this.#byClientId(from.clientId);
     if (known !== undefined && known.connectedAt > from.connectedAt) return "stale";
     if (known === undefined && !this.#makeRoom()) return "full";
+    // It has an index, whose row would be written with each connection.
+    if (known !== undefined && known.label !== from.label)
+      this.#update("label = ?2 WHERE client_id = ?1", from.clientId, from.label);
     const upstream = from.metadata.upstream ?? { name: null, version: null };
     this.#sql.exec(
       `INSERT INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
          platform, upstream_name, upstream_version, status, status_since, sessions, connected, connected_at, heard_at,
          first_seen_at, absence)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)
-       ON CONFLICT (client_id) DO UPDATE SET label = excluded.label, token_id = excluded.token_id,
+       ON CONFLICT (client_id) DO UPDATE SET token_id = excluded.token_id,
          software_name = excluded.software_name, software_version = excluded.software_version,
          hostname = excluded.hostname, project = excluded.project, platform = excluded.platform,
          upstream_name = excluded.upstream_name, upstream_version = excluded.upstream_version,

@@ -59,10 +59,13 @@ test("a burst becomes few messages, and the last word is in them", async () => {
   const { person, hub } = await newPerson("burst");
   await hub.instanceConnected(connected("one"));
   const page = await openPage(person);
-  for (let index = 1; index <= 40; index++) {
-    const status = index % 2 === 0 ? "busy" : "active";
-    await hub.instanceStatus("one", { status, sessions: [], at: Date.now() });
-  }
+  // From within: how long a call takes on its way is no part of it.
+  await runInDurableObject(hub, async (object: UserHub) => {
+    for (let index = 1; index <= 40; index++) {
+      const status = index % 2 === 0 ? "busy" : "active";
+      await object.instanceStatus("one", { status, sessions: [], at: Date.now() });
+    }
+  });
   await vi.waitFor(() => expect(attribute(page.messages.at(-1) ?? "", "data-status")).toEqual(["busy"]));
   expect(page.messages.length).toBeLessThan(20);
 });
