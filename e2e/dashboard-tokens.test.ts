@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { built } from "../packages/hub/local/paths.ts";
+import { answer } from "./pages/questions.ts";
 import { openDashboard, type Puppet, startStage, type Stage } from "./pages/stage.ts";
 import { Watch } from "./pages/watch.ts";
 import { startUpstream, type Upstream } from "./tunnel/upstream.ts";
@@ -55,17 +56,12 @@ it("shows a new token once; it connects an instance, and revoking it closes that
   );
 
   const stopped = once(puppet.client, "stopped");
-  const asked: string[] = [];
-  page.on("dialog", (dialog) => {
-    asked.push(dialog.message());
-    dialog.accept().catch(String);
-  });
-  const since = Date.now();
   await page.click('li:has-text("work laptop") >> text=Revoke');
+  const since = Date.now();
+  expect(await answer(page, true)).toBe("Revoke “work laptop”? What is connected with it is closed.");
   const [{ code }] = (await stopped) as [{ code: string }];
   expect(Date.now() - since).toBeLessThan(1000);
   expect(code).toBe("token_revoked");
-  expect(asked).toEqual(["Revoke “work laptop”? What is connected with it is closed."]);
   await dashboard.waitForSelector(`${puppet.card}[data-state=unreachable]:has-text("its token was revoked")`);
   await expect.poll(() => page.locator('li:has-text("work laptop")').count()).toBe(0);
   await isRefused(puppet, token);
@@ -76,8 +72,8 @@ it("revokes nothing when the question is answered with no", async () => {
   const { page } = await stage.dashboard();
   await stage.hub.createToken("kept");
   await page.goto(`${stage.hub.origin}/tokens`);
-  page.on("dialog", (dialog) => dialog.dismiss().catch(String));
   await page.click('li:has-text("kept") >> text=Revoke');
+  await answer(page, false);
   await page.reload();
   expect(await page.locator('li:has-text("kept")').count()).toBe(1);
 });
@@ -123,14 +119,11 @@ it("rotates from the page: the new command connects, the old token still does, a
   let ended = 0;
   old.client.on("disconnected", () => ended++).on("stopped", () => ended++);
   await page.goto(`${stage.hub.origin}/tokens`);
-  const asked: string[] = [];
-  page.on("dialog", (dialog) => {
-    asked.push(dialog.message());
-    dialog.accept().catch(String);
-  });
   await page.locator('li:has-text("old desk")').getByRole("button", { name: "Rotate" }).click();
+  expect(await answer(page, true)).toBe(
+    "Rotate “old desk”? A new token takes its place; this one works for one more day.",
+  );
   await page.waitForURL("**/rotate");
-  expect(asked).toEqual(["Rotate “old desk”? A new token takes its place; this one works for one more day."]);
   expect(await page.textContent("#new-token p")).toBe(
     "The token in this command is shown only now. Put it in the place of the one before, which stops working in 1 d.",
   );

@@ -1,6 +1,7 @@
 /** The page of one's sign-ins in real browsers: seen, ended one by one and all at once, and refreshed while in use. */
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { answer } from "./pages/questions.ts";
 import { openDashboard, startStage, type Stage } from "./pages/stage.ts";
 import { startUpstream, type Upstream } from "./tunnel/upstream.ts";
 
@@ -37,10 +38,11 @@ it("lists one's browsers; ending one closes its dashboard and the instances it h
     "Chrome on Linux",
   );
 
-  const questions = acceptDialogs(sessions);
   await line.getByRole("button", { name: "End" }).click();
+  expect(await answer(sessions, true)).toBe(
+    "End the session of Safari on iPhone? What it has open is closed.",
+  );
   await phone.page.waitForURL(SIGN_IN, AT_ONCE);
-  expect(questions).toEqual(["End the session of Safari on iPhone? What it has open is closed."]);
   await sessions.waitForURL("**/sessions");
   expect(await line.count()).toBe(0);
 
@@ -52,8 +54,10 @@ it("lists one's browsers; ending one closes its dashboard and the instances it h
 it("asks before it ends anything", async () => {
   const desk = await stage.dashboard();
   const sessions = await sessionsPage(desk.context);
-  sessions.on("dialog", (dialog) => dialog.dismiss());
-  for (const button of await sessions.getByRole("button", { name: "End" }).all()) await button.click();
+  for (const button of await sessions.locator("main").getByRole("button", { name: "End" }).all()) {
+    await button.click();
+    await answer(sessions, false);
+  }
   expect(new URL(sessions.url()).pathname).toBe("/sessions");
   expect(await sessions.isVisible("text=this browser")).toBe(true);
 });
@@ -61,8 +65,8 @@ it("asks before it ends anything", async () => {
 it("ends all of them, this one too", async () => {
   const [desk, other] = [await stage.dashboard(), await stage.dashboard()];
   const sessions = await sessionsPage(desk.context);
-  acceptDialogs(sessions);
   await sessions.click("text=End all");
+  await answer(sessions, true);
   await sessions.waitForURL(SIGN_IN);
   await desk.page.waitForURL(SIGN_IN, AT_ONCE);
   await other.page.waitForURL(SIGN_IN, AT_ONCE);
@@ -111,15 +115,6 @@ async function sessionsPage(context: BrowserContext): Promise<Page> {
   await page.click("nav >> text=Sessions");
   await page.waitForURL("**/sessions");
   return page;
-}
-
-function acceptDialogs(page: Page): string[] {
-  const questions: string[] = [];
-  page.on("dialog", async (dialog) => {
-    questions.push(dialog.message());
-    await dialog.accept();
-  });
-  return questions;
 }
 
 async function cookieOf(context: BrowserContext, name: string): Promise<string | undefined> {

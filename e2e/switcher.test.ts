@@ -155,6 +155,21 @@ it("no fragment finds out what is in it", async () => {
   expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("BODY");
 });
 
+it("hides the mark and comes back, which is all it can change", async () => {
+  await page.goto(`${own.origin}/page?title=here`);
+  await page.waitForSelector("orchestrator-mark", { state: "attached" });
+  const src = `${switcher(own.label)}&next=${encodeURIComponent("/page?title=here")}`;
+  const frame = await show(page, src);
+  await frame.click("text=Hide the mark");
+  await page.waitForFunction(() => document.querySelector("iframe, orchestrator-mark") === null);
+  expect(page.url()).toBe(`${own.origin}/page?title=here`);
+  expect(await page.title()).toBe("here");
+  await dashboard.page.goto(`${stage.hub.origin}/settings`);
+  await dashboard.page.click("text=Show the mark");
+  await dashboard.page.waitForSelector("text=It is shown");
+  expect(dashboard.watch.complaints).toEqual([]);
+});
+
 it("leads to the hub where the sign-in has ended, in a page that may be shown there", async () => {
   await dashboard.context.clearCookies({ domain: "hub.localhost" });
   const frame = await show(page, switcher(own.label));

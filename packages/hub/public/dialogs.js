@@ -126,9 +126,11 @@
       const name = await askName(subject);
       return name === undefined ? undefined : { name };
     }
-    const isAsked = action !== "forget" || !subject.can.includes("forget");
-    const question = `Forget “${short(subject.title)}”? Its name and place here are gone; it comes as new if it connects again.`;
-    return isAsked || (await ask(question, "Forget")) ? {} : undefined;
+    const { question, title } = actions.get(action);
+    // What the hub will refuse is not worth a question.
+    if (question === undefined || !subject.can.includes(action)) return {};
+    const asked = question.replace(":title", () => short(subject.title));
+    return (await ask(asked, title)) ? {} : undefined;
   }
 
   /** Does something to an instance; `subject` as `subjectOf` says. `fields`: what a form already knows. */

@@ -1,17 +1,16 @@
 import type { InstanceAction } from "../contracts.ts";
 import { instanceTitle, MAX_NAME_LENGTH, type Instance } from "../instance.ts";
-import { INSTANCE_ACTIONS, possibleActions } from "./instance-actions.ts";
-
-const FORGET_QUESTION =
-  "Its name and place are forgotten; its activity stays. If its connector still runs it appears again.";
+import { forgetQuestion, INSTANCE_ACTIONS, possibleActions } from "./instance-actions.ts";
 
 /** What can be done to an instance now. Behind a card dialogs.js sends the forms, and the card says what is on its way. */
 export function ActionForms({ instance }: { instance: Instance }) {
   return (
     <div class="actions">
-      {possibleActions(instance).map((action) => (
-        <ActionForm action={action} instance={instance} />
-      ))}
+      {possibleActions(instance)
+        .toSorted((a, b) => Number(a === "rename") - Number(b === "rename"))
+        .map((action) => (
+          <ActionForm action={action} instance={instance} />
+        ))}
     </div>
   );
 }
@@ -23,7 +22,7 @@ interface ActionFormProps {
 
 function ActionForm({ action, instance }: ActionFormProps) {
   const { words, path } = INSTANCE_ACTIONS[action];
-  const question = action === "forget" ? `Forget ${instanceTitle(instance)}? ${FORGET_QUESTION}` : undefined;
+  const question = action === "forget" ? forgetQuestion(instanceTitle(instance)) : undefined;
   return (
     <form
       class={action === "rename" ? "inline-form" : undefined}

@@ -62,6 +62,11 @@ export const INSTANCE_ACTIONS: Record<ActionName, ActionWords> = {
   },
 };
 
+/** Asked before an instance called `title` is forgotten. */
+export function forgetQuestion(title: string): string {
+  return `Forget “${title}”? Its name and place are forgotten; its activity stays. If its connector still runs it appears again.`;
+}
+
 const ENDED: ReadonlySet<SessionState> = new Set(["done", "failed"]);
 
 /** Which of them an instance takes now, in the order in which they are offered. */

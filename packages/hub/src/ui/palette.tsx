@@ -1,7 +1,7 @@
 /** The command palette: a field over a list of everything to go to and to do. palette.js adds the instances, and finds. */
 import { GROUPINGS } from "../instance.ts";
 import { routes } from "../routes.ts";
-import { INSTANCE_ACTIONS } from "./instance-actions.ts";
+import { forgetQuestion, INSTANCE_ACTIONS } from "./instance-actions.ts";
 
 interface Entry {
   words: string;
@@ -81,6 +81,7 @@ export function Palette({ isAdmin }: { isAdmin: boolean }) {
           data-source={routes.switcher}
         />
       </div>
+      <p class="hint" role="status"></p>
       <ul class="entries" id="palette-list" role="listbox" aria-label="What was found">
         {[...PAGES, ...(isAdmin ? ADMIN_PAGES : [])].map((entry) => (
           <EntryOption entry={entry} kind="page" />
@@ -89,8 +90,7 @@ export function Palette({ isAdmin }: { isAdmin: boolean }) {
           <EntryOption entry={entry} kind="" />
         ))}
       </ul>
-      <p class="hint palette-end" role="status"></p>
-      <p class="hint palette-end palette-keys">
+      <p class="hint palette-keys">
         <kbd>Enter</kbd> goes there, <kbd>→</kbd> shows what can be done to an instance
       </p>
       <template id="palette-actions">
@@ -142,6 +142,7 @@ function ActionOptions() {
           data-path={path(":id")}
           data-pending={pending}
           data-done={done}
+          data-question={action === "forget" ? forgetQuestion(":title") : undefined}
         >
           <span></span>
           <span class="entry-text">

@@ -149,7 +149,10 @@ function FramePage({ title, view, from, children }: FramePageProps) {
         data-around={from === undefined ? undefined : instanceOrigin(from, view.origins)}
       >
         <GlyphSprite />
-        <main class="switcher">{children}</main>
+        <main class="switcher">
+          <h1 class="visually-hidden">Instances</h1>
+          {children}
+        </main>
         <script src={assetPath("app.js")}></script>
         <script src={assetPath("switcher.js")}></script>
       </body>
