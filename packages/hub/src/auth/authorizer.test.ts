@@ -194,6 +194,17 @@ describe("the database", () => {
     return { status: response.status, queries };
   }
 
+  /** Resolves when nobody has asked D1 for a moment: UserHubs tell it in the background how many instances there are. */
+  async function quiet(): Promise<void> {
+    const prepare = vi.spyOn(Object.getPrototypeOf(env.DB) as D1Database, "prepare");
+    await vi.waitFor(async () => {
+      const { length } = prepare.mock.calls;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(prepare.mock.calls).toHaveLength(length);
+    }, 5000);
+    prepare.mockRestore();
+  }
+
   test.each([routes.dashboard, routes.client("laptop"), routes.clientDetails("laptop")])(
     "is not asked for %s while the access cookie is fresh",
     async (path) => {
@@ -213,6 +224,7 @@ describe("the database", () => {
   test("is not asked for what is proxied while the viewer's cookie is fresh", async () => {
     const { text } = await issueInstanceToken(env.DB, { userId: "ann", name: "hot" });
     await connectFake(text, "hot");
+    await quiet();
     const { sessionId } = await newBrowser();
     const asset = () => view("ann", "hot", "/assets/app.js", { sessionId });
     expect(await countQueries(asset)).toEqual({ status: 200, queries: 0 });

@@ -8,6 +8,7 @@ import type { HubContext } from "../hono.ts";
 import { cardState, instanceTitle, MAX_NAME_LENGTH, type Instance } from "../instance.ts";
 import { instanceOrigin } from "../origins.ts";
 import { routes } from "../routes.ts";
+import { Glyph } from "../ui/glyph.tsx";
 import { CardDetails, WholeDetails } from "../ui/instance-details.tsx";
 import { ConnectorReport, type Report } from "../ui/instance-report.tsx";
 import { Layout } from "../ui/layout.tsx";
@@ -28,6 +29,7 @@ clientPages.get(routes.client(":id"), async (c) => {
   const instance = await findInstance(c);
   const entries = await lastEntries(c, instance);
   const title = instanceTitle(instance);
+  const { state } = cardState(instance);
   const now = Date.now();
   return c.html(
     <Layout title={`${title} · Orchestrator`} session={c.get("session")} now={now}>
@@ -39,7 +41,8 @@ clientPages.get(routes.client(":id"), async (c) => {
           <bdi>{title}</bdi>
         </h1>
         <p class="page-lead">
-          {STATE_WORDS[cardState(instance).state]}
+          <Glyph state={state} />
+          {STATE_WORDS[state]}
           <a class="button primary" href={`${instanceOrigin(instance.label, c.env)}/`}>
             Open
           </a>

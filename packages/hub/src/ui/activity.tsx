@@ -151,12 +151,13 @@ function Entry({ entry, calendar, named }: { entry: ActivityEntry; calendar: Cal
       )}
       <span class="line-text" title={activityText(entry)}>
         <bdi class={first.state === null ? undefined : "line-state"}>{first.what}</bdi>
-        {first.about !== "" && <bdi> {first.about}</bdi>}
+        {first.about !== "" && " "}
+        {first.about !== "" && <bdi>{first.about}</bdi>}
         {others.map(({ what, about }) => (
-          <bdi class="hint">
+          <span class="hint">
             {" · "}
-            {what} {about}
-          </bdi>
+            {what} <bdi>{about}</bdi>
+          </span>
         ))}
       </span>
     </li>

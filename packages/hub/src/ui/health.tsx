@@ -26,7 +26,6 @@ export function HealthReport({ health, now }: { health: Health; now: number }) {
         <thead>
           <tr>
             <th scope="col">What</th>
-            <th scope="col">For</th>
             <th scope="col">State</th>
             <th scope="col">Took</th>
           </tr>
@@ -34,10 +33,14 @@ export function HealthReport({ health, now }: { health: Health; now: number }) {
         <tbody>
           {Object.entries(dependencies).map(([name, { status, ms }]) => (
             <tr>
-              <th scope="row">{PURPOSES[name as Dependency][0]}</th>
-              <td>{PURPOSES[name as Dependency][1]}</td>
-              <td class={status === "failing" ? "danger" : undefined}>{STATUS_WORDS[status]}</td>
-              <td>{ms === null ? "" : `${ms} ms`}</td>
+              <th scope="row">
+                {PURPOSES[name as Dependency][0]}{" "}
+                <small class="hint">{PURPOSES[name as Dependency][1]}</small>
+              </th>
+              <td class={status === "failing" ? "table-state danger" : "table-state"}>
+                {STATUS_WORDS[status]}
+              </td>
+              <td class="table-state">{ms === null ? "" : `${ms} ms`}</td>
             </tr>
           ))}
         </tbody>

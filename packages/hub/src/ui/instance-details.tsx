@@ -1,3 +1,4 @@
+import type { Child } from "hono/jsx";
 import type { ActivityEntry } from "../activity.ts";
 import { sessionsByUrgency, type Instance } from "../instance.ts";
 import { routes } from "../routes.ts";
@@ -36,11 +37,10 @@ export function CardDetails({ instance, entries, calendar, now }: DetailsProps) 
     >
       <ActionForms instance={instance} />
       <Facts instance={instance} calendar={calendar} now={now} />
-      <LastActivity label={label} entries={entries} calendar={calendar} />
-      <ReportPlace label={label} />
-      <p class="pager">
+      <LastActivity label={label} entries={entries} calendar={calendar}>
         <a href={routes.client(label)}>Page of its own</a>
-      </p>
+      </LastActivity>
+      <ReportPlace label={label} />
     </div>
   );
 }
@@ -161,11 +161,13 @@ function SessionTable({ instance, now }: { instance: Instance; now: number }) {
   );
 }
 
-function LastActivity({
-  label,
-  entries,
-  calendar,
-}: Pick<DetailsProps, "entries" | "calendar"> & { label: string }) {
+interface LastActivityProps extends Pick<DetailsProps, "entries" | "calendar"> {
+  label: string;
+  /** Links beside the one to all of it. */
+  children?: Child;
+}
+
+function LastActivity({ label, entries, calendar, children }: LastActivityProps) {
   return (
     <>
       {entries.length === 0 ? (
@@ -175,6 +177,7 @@ function LastActivity({
       )}
       <p class="pager">
         <a href={activityUrl({ filter: "all", label })}>All activity</a>
+        {children}
       </p>
     </>
   );
