@@ -7,7 +7,7 @@ import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { createInstanceToken, issueInstanceToken } from "./auth/token.ts";
 import { instanceRoutes, routes } from "./routes.ts";
 import { connectFake } from "../test/fake-connector.ts";
-import { HUB, signedIn, type Person } from "../test/hub.ts";
+import { connected, HUB, signedIn, type Person } from "../test/hub.ts";
 
 const QUERY = "canary-in-the-query";
 const CODE = "canary-in-a-code-canary-in-a-code-canary-in";
@@ -62,6 +62,8 @@ const DOORS: Door[] = [
     routes.health,
     routes.dashboard,
     routes.client("x"),
+    routes.clientReport("x"),
+    routes.activity,
     routes.tokens,
     routes.sessions,
     routes.localSignIn,
@@ -196,6 +198,39 @@ test("an application that answers wrongly does neither", async () => {
   expectNone("page", await answer.text());
   connector.socket.close();
   expectNone("log", log.join("\n"));
+});
+
+test("the hub's log tells of instances and people by their ids, never what they are called, work on or write", async () => {
+  const { userId } = person;
+  const hub = env.USER_HUB.getByName(userId);
+  const named = (what: string) => `a-persons-${what}`;
+  const session = { id: named("session"), title: named("title"), project: named("path"), since: 1 };
+  const metadata = { hostname: named("host"), project: `/home/${named("project")}`, platform: "linux" };
+  const about = { metadata, sessions: [{ ...session, state: "working" as const }], connectedAt: Date.now() };
+  await hub.instanceConnected(connected("told", about));
+  await hub.instanceStatus("told", { status: "idle", sessions: [], at: Date.now() });
+  const post = (path: string, body: string) =>
+    knock({ path, method: "POST", headers: { ...form, cookie: "SESSION" }, body });
+  expect((await post(routes.renameClient("told"), `name=${named("name")}`)).status).toBe(303);
+  for (const path of [routes.refreshClient("told"), routes.disconnectClient("told")]) await post(path, "");
+  for (const path of [
+    routes.client("told"),
+    routes.clientReport("told"),
+    `${routes.activity}?q=${named("search")}`,
+    routes.dashboard,
+  ])
+    expect((await knock({ path, headers: { cookie: "SESSION" } })).status).toBe(200);
+  await post(routes.newToken, `name=${named("token")}`);
+  await hub.instanceGone("told", about.connectedAt, "stopped", Date.now());
+  await hub.instanceConnected(connected("told", { ...about, connectedAt: Date.now() + 1 }));
+  // Each line is a text, and the text is JSON.
+  const events = log.map((line) => JSON.parse(JSON.parse(line) as string) as object);
+  expect(events).toContainEqual(
+    expect.objectContaining({ event: "instance_connected", userId, label: "told-abcdefghij" }),
+  );
+  expect(events).toContainEqual(expect.objectContaining({ event: "instance_gone", userId }));
+  expect(events).toContainEqual(expect.objectContaining({ event: "token_created", userId }));
+  expect(log.join("\n")).not.toContain("a-persons-");
 });
 
 test("the audit log holds none of them, whatever was tried before", async () => {

@@ -102,7 +102,7 @@ describe("what is shown of an instance", () => {
       expect(fact(html, "First seen")).toBe("3 min ago");
       expect(words(html)).toContain("connected for the first time");
       expect(html).toContain(`href="/activity?instance=docs-abcdefghij">All activity`);
-      expect(actionsIn(html)).toEqual(["refresh", "rename", "disconnect"]);
+      expect(actionsIn(html)).toEqual(["refresh", "disconnect", "rename"]);
     }
     expect(details).toContain('hx-trigger="acted"');
     expect(details).toContain(`href="${routes.client("docs-abcdefghij")}"`);
@@ -115,9 +115,9 @@ describe("what is shown of an instance", () => {
     expect(fact(html, "Unreachable")).toBe("now , no sign of life: asleep, cut off or frozen");
     expect(fact(html, "Connected")).toBeUndefined();
     expect(fact(html, "Away before")).toBeUndefined();
-    expect(actionsIn(html)).toEqual(["rename", "forget"]);
+    expect(actionsIn(html)).toEqual(["forget", "rename"]);
     expect(html).toMatch(
-      /data-confirm="Forget shop\? Its name and place are forgotten; its activity stays\./,
+      /data-confirm="Forget “shop”\? Its name and place are forgotten; its activity stays\./,
     );
   });
 
@@ -247,7 +247,7 @@ describe("what is done to it", () => {
     await post(routes.disconnectClient("shop"));
     const html = await (await get(routes.clientDetails("shop"))).text();
     expect(fact(html, "Unreachable")).toContain("sent away by its owner");
-    expect(actionsIn(html)).toEqual(["rename", "let-back", "forget"]);
+    expect(actionsIn(html)).toEqual(["let-back", "forget", "rename"]);
     await post(routes.letClientBack("shop"));
     expect((await shop()).keptAway).toBe(false);
   });
