@@ -81,6 +81,8 @@ export interface ActivityPage {
   entries: ActivityEntry[];
   /** `before` of the next page; null where there is nothing older. Entries may be few while there is more to search. */
   next: number | null;
+  /** A file of the archive could not be read: entries are missing here. */
+  isIncomplete?: true;
 }
 
 /** The answer to a sign-in that has ended, in place of what was asked for. */

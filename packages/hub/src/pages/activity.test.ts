@@ -171,6 +171,12 @@ test("days have the headings that the reader's clock gives them", async () => {
   expect(times((await pretended(answer, "", cookie("No/Where"))).html)).toEqual(["11:00", "23:00"]);
 });
 
+test("says that a part is missing where the archive could not be read, and nothing of it elsewhere", async () => {
+  const entries = [entry(9, NOON, stopped)];
+  expect((await pretended({ entries, isIncomplete: true }, "")).html).toContain("cannot be read now");
+  expect((await pretended({ entries }, "")).html).not.toContain("cannot be read now");
+});
+
 test("older entries are a link away, also where few were found but there is more to search", async () => {
   const full = await pretended({ entries: [entry(9, NOON, stopped)], next: 9 }, "?show=errors&q=x");
   expect(full.html).toContain('href="/activity?show=errors&amp;q=x&amp;before=9" rel="next">Older</a>');

@@ -178,10 +178,11 @@ interface EndProps {
 }
 
 /** Below the entries: why there are none, and the way to older ones and back. */
-export function ActivityEnd({ query, page: { entries, next } }: EndProps) {
+export function ActivityEnd({ query, page: { entries, next, isIncomplete } }: EndProps) {
   return (
     <>
       {entries.length === 0 && <p>{next === null ? nothingWords(query) : "Nothing like it so far."}</p>}
+      {isIncomplete && <p>A part of what happened then cannot be read now.</p>}
       <p class="pager">
         {query.before !== undefined && <a href={activityUrl({ ...query, before: undefined })}>Newest</a>}
         {next !== null && (

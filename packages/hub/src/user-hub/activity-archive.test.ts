@@ -328,6 +328,8 @@ describe("files that cannot be read", () => {
       }
       const [, second = ""] = await place.keys();
       await spoil(second);
+      expect(await place.log.page({ filter: "all" })).toMatchObject({ next: null, isIncomplete: true });
+      error.mockClear();
       expect(actors(await place.all())).toEqual(["day 4", "day 3", "day 2", "day 0"]);
       const lines = error.mock.calls.map(([line]) => JSON.parse(String(line)) as Record<string, unknown>);
       expect(lines).toMatchObject([{ event: "archive_unreadable", file: second }]);

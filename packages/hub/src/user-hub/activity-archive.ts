@@ -72,8 +72,8 @@ export class ActivityArchive {
     this.#place.ctx.waitUntil(this.#run(now, count > this.#limits.rows));
   }
 
-  /** The entries of a file, the oldest first; none where it cannot be read. */
-  async read(file: ActivityFile): Promise<ActivityEntry[]> {
+  /** The entries of a file, the oldest first; null where it cannot be read. */
+  async read(file: ActivityFile): Promise<ActivityEntry[] | null> {
     try {
       const reading = this.#read(file);
       const entries = await withPatience(reading, READ_PATIENCE_MS, null);
@@ -81,7 +81,7 @@ export class ActivityArchive {
       return entries;
     } catch (error) {
       log("archive_unreadable", { file: file.key, error });
-      return [];
+      return null;
     }
   }
 

@@ -45,6 +45,7 @@ export class ActivityLog {
   async page(query: ActivityQuery): Promise<ActivityPage> {
     const found = new Found(query);
     let scanned = 0;
+    let isIncomplete = false;
     // In one go: entries may move to the archive while something is awaited.
     for (const entry of this.#rows.older(found.before, SCANNED_ROWS)) {
       scanned++;
@@ -54,9 +55,11 @@ export class ActivityLog {
       const file = this.#rows.fileBefore(found.before);
       if (file === undefined) break;
       const entries = await this.#archive.read(file);
-      if (!entries.toReversed().some((entry) => found.take(entry))) found.before = file.firstId;
+      isIncomplete ||= entries === null;
+      if (!entries?.toReversed().some((entry) => found.take(entry))) found.before = file.firstId;
     }
-    return { entries: found.entries, next: this.#rows.hasOlder(found.before) ? found.before : null };
+    const next = this.#rows.hasOlder(found.before) ? found.before : null;
+    return { entries: found.entries, next, ...(isIncomplete ? { isIncomplete } : {}) };
   }
 }
 

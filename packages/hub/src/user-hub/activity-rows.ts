@@ -129,6 +129,6 @@ export function idAt(at: number): number {
 }
 
 /** When an entry with this id was recorded, roughly; milliseconds since the epoch. */
-export function timeOf(id: number): number {
+function timeOf(id: number): number {
   return Math.floor(id / IDS_PER_MS);
 }
