@@ -186,6 +186,8 @@ test("older entries are a link away, also where few were found but there is more
   expect(none.html).toContain("Nothing like it so far.");
   expect(none.html).toContain('before=5" rel="next">Search what is older</a>');
   expect(none.html).toContain('href="/activity?show=errors">Newest</a>');
+  // Another kind begins with its newest.
+  expect(none.html).toContain('href="/activity?show=actions"');
 });
 
 test.each([
