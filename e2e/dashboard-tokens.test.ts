@@ -231,12 +231,13 @@ it("forgets an instance that is gone, from its card, in every window", async () 
   const { page } = await openDashboard(context, `${stage.hub.origin}/dashboard`);
   await page.click(`${puppet.card} summary`);
   await page.waitForSelector(`${puppet.card} .facts`);
-  expect(await page.locator(`${puppet.card} >> text=Forget this instance`).count()).toBe(0);
+  expect(await page.locator(puppet.card).getByRole("button", { name: "Forget" }).count()).toBe(0);
   await page.keyboard.press("Escape");
   await puppet.stop();
   await page.waitForSelector(`${puppet.card}[data-state=unreachable]`);
   await page.click(`${puppet.card} summary`);
-  await page.click(`${puppet.card} >> text=Forget this instance`);
+  await page.locator(puppet.card).getByRole("button", { name: "Forget" }).click();
+  expect(await answer(page, true)).toContain("its activity stays");
   await page.waitForSelector(puppet.card, { state: "detached" });
   await second.waitForSelector(puppet.card, { state: "detached" });
 });
@@ -264,12 +265,12 @@ function ask(
   return page.evaluate(
     async ([url, how, json]) => {
       const headers = { "content-type": "application/json" };
-      const answer = await fetch(url, {
+      const response = await fetch(url, {
         method: how,
         ...(json === undefined ? {} : { headers, body: json }),
       });
-      const text = await answer.text();
-      return { status: answer.status, body: text === "" ? null : (JSON.parse(text) as unknown) };
+      const text = await response.text();
+      return { status: response.status, body: text === "" ? null : (JSON.parse(text) as unknown) };
     },
     [path, method, body === undefined ? undefined : JSON.stringify(body)] as const,
   );
