@@ -20,7 +20,7 @@ export function Dialogs({ session }: { session: Pick<Session, "role"> }) {
 
 function ConfirmDialog() {
   return (
-    <dialog class="dialog" id="confirm" role="alertdialog" aria-labelledby="confirm-question">
+    <dialog id="confirm" role="alertdialog" aria-labelledby="confirm-question">
       <form method="dialog">
         <p id="confirm-question"></p>
         <div class="dialog-end">
@@ -36,7 +36,7 @@ function ConfirmDialog() {
 
 function RenameDialog() {
   return (
-    <dialog class="dialog" id="rename" aria-labelledby="rename-title">
+    <dialog id="rename" aria-labelledby="rename-title">
       <form method="dialog">
         <h2 id="rename-title">
           Rename <bdi></bdi>
@@ -97,7 +97,7 @@ const KEYS: Record<string, [keys: string, does: string][]> = {
 
 function HelpDialog() {
   return (
-    <dialog class="dialog" id="help" aria-labelledby="help-title" closedby="any">
+    <dialog id="help" aria-labelledby="help-title" closedby="any">
       <form method="dialog">
         <h2 id="help-title">Keys</h2>
         <div class="keys">

@@ -61,7 +61,7 @@ export function PaletteButton() {
 
 export function Palette({ isAdmin }: { isAdmin: boolean }) {
   return (
-    <dialog class="dialog palette" id="palette" aria-label="Go to anything, or do it" closedby="any">
+    <dialog class="palette" id="palette" aria-label="Go to anything, or do it" closedby="any">
       <div class="palette-field">
         <span class="mark" id="palette-about" hidden>
           <bdi></bdi>
