@@ -316,6 +316,7 @@ describe("files that cannot be read", () => {
     ["cut off", async (key) => env.ARCHIVE.put(key, (await bytesOf(key)).slice(0, -12))],
     ["no JSON", async (key) => env.ARCHIVE.put(key, await gzip("{}\n{"))],
     ["other entries", async (key) => env.ARCHIVE.put(key, await gzip('{"id":1}\n'))],
+    ["more entries", async (key) => env.ARCHIVE.put(key, await gzip(`{"id":1}\n${await textOf(key)}`))],
     ["null", async (key) => env.ARCHIVE.put(key, await gzip("null\n"))],
     ["empty", (key) => env.ARCHIVE.put(key, "")],
   ])("are skipped with a line of log: %s", (_what, spoil) =>
@@ -471,6 +472,11 @@ test(
 
 async function bytesOf(key: string): Promise<ArrayBuffer> {
   return (await env.ARCHIVE.get(key))?.arrayBuffer() ?? new ArrayBuffer(0);
+}
+
+async function textOf(key: string): Promise<string> {
+  const body = new Blob([await bytesOf(key)]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(body).text();
 }
 
 async function gzip(text: string): Promise<ArrayBuffer> {
