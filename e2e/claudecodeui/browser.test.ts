@@ -5,6 +5,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { launchBrowser } from "../browser.ts";
 import { ANSWER, cardIs, createProject, LAST_WORDS, PATIENCE_MS, say } from "./at-the-page.ts";
+import { isTabIcon } from "../pages/watch.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -81,7 +82,7 @@ async function openFromDashboard(page: Page): Promise<void> {
 test("opens from the dashboard, takes a prompt, asks, answers, while the other window follows by itself", async () => {
   const steps = await followCard();
   const requests: string[] = [];
-  dashboard.on("request", (request) => requests.push(request.url()));
+  dashboard.on("request", (request) => isTabIcon(request.url()) || requests.push(request.url()));
   const page = await traffic.open(context);
   await openFromDashboard(page);
   await createProject(page, stack.real.project);
@@ -117,6 +118,34 @@ test("a deep link opens in a new window, and again when it is reloaded", async (
     expect(page.url()).toBe(deepLink);
     await traffic.keep(page);
   }
+  await page.close();
+});
+
+test("the hub's mark is there and in nobody's way, on a phone neither", async () => {
+  const page = await traffic.open(context);
+  await page.goto(deepLink);
+  await page.locator("orchestrator-mark").waitFor({ state: "attached" });
+  for (const viewport of [
+    { width: 390, height: 844 },
+    { width: 768, height: 1024 },
+    { width: 1440, height: 900 },
+  ]) {
+    await page.setViewportSize(viewport);
+    await page.getByRole("button", { name: "Send", exact: true }).waitFor();
+    const covered = await page.evaluate(() => {
+      const controls = [...document.querySelectorAll("button, a, input, textarea, [role=tab]")];
+      const isUnderMark = (control: Element) => {
+        const { left, top, width, height } = control.getBoundingClientRect();
+        const middle = document.elementFromPoint(left + width / 2, top + height / 2);
+        return middle?.localName === "orchestrator-mark";
+      };
+      return controls.filter(isUnderMark).map(({ outerHTML }) => outerHTML.slice(0, 200));
+    });
+    expect([viewport.width, covered]).toEqual([viewport.width, []]);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(overflow).toBe(0);
+  }
+  await traffic.keep(page);
   await page.close();
 });
 
@@ -179,7 +208,7 @@ test("nothing failed that works without a hub", async () => {
   const sockets = [...traffic.sockets.values()].filter(({ status }) => status !== undefined);
   expect(sockets.filter(({ status, error }) => status !== 101 || error !== undefined)).toEqual([]);
   expect(new Set(sockets.map(({ url }) => new URL(url).pathname))).toEqual(
-    new Set(["/dashboard/socket", "/ws", "/shell"]),
+    new Set(["/dashboard/socket", "/ws", "/shell", "/.orchestrator/presence"]),
   );
 });
 

@@ -2,7 +2,7 @@
 import type { Page, WebSocket } from "playwright-core";
 
 export class Watch {
-  /** `GET <url>` of everything asked for over HTTP, documents included. */
+  /** `GET <url>` of everything asked for over HTTP, documents included, icons of the tab not. */
   readonly requests: string[] = [];
   readonly sockets: WebSocket[] = [];
   /** URL of each document or same-document step of the top frame. */
@@ -12,7 +12,9 @@ export class Watch {
 
   static async start(page: Page): Promise<Watch> {
     const watch = new Watch();
-    page.on("request", (request) => watch.requests.push(`${request.method()} ${request.url()}`));
+    page.on("request", (request) => {
+      if (!isTabIcon(request.url())) watch.requests.push(`${request.method()} ${request.url()}`);
+    });
     page.on("websocket", (socket) => watch.sockets.push(socket));
     page.on("framenavigated", (frame) => {
       if (frame === page.mainFrame()) watch.navigations.push(frame.url());
@@ -42,4 +44,9 @@ export class Watch {
     this.sockets.length = 0;
     this.navigations.length = 0;
   }
+}
+
+/** A browser asks for it when the page names another, as the dashboard does when somebody is needed. */
+export function isTabIcon(url: string): boolean {
+  return /\/icon(?:-needs)?\.svg$/.test(url);
 }
