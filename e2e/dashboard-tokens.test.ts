@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { built } from "../packages/hub/local/paths.ts";
-import { answer } from "./pages/questions.ts";
+import { answerQuestion } from "./pages/questions.ts";
 import { openDashboard, type Puppet, startStage, type Stage } from "./pages/stage.ts";
 import { Watch } from "./pages/watch.ts";
 import { startUpstream, type Upstream } from "./tunnel/upstream.ts";
@@ -58,7 +58,7 @@ it("shows a new token once; it connects an instance, and revoking it closes that
   const stopped = once(puppet.client, "stopped");
   await page.click('li:has-text("work laptop") >> text=Revoke');
   const since = Date.now();
-  expect(await answer(page, true)).toBe("Revoke “work laptop”? What is connected with it is closed.");
+  expect(await answerQuestion(page, true)).toBe("Revoke “work laptop”? What is connected with it is closed.");
   const [{ code }] = (await stopped) as [{ code: string }];
   expect(Date.now() - since).toBeLessThan(1000);
   expect(code).toBe("token_revoked");
@@ -73,7 +73,7 @@ it("revokes nothing when the question is answered with no", async () => {
   await stage.hub.createToken("kept");
   await page.goto(`${stage.hub.origin}/tokens`);
   await page.click('li:has-text("kept") >> text=Revoke');
-  await answer(page, false);
+  await answerQuestion(page, false);
   await page.reload();
   expect(await page.locator('li:has-text("kept")').count()).toBe(1);
 });
@@ -120,7 +120,7 @@ it("rotates from the page: the new command connects, the old token still does, a
   old.client.on("disconnected", () => ended++).on("stopped", () => ended++);
   await page.goto(`${stage.hub.origin}/tokens`);
   await page.locator('li:has-text("old desk")').getByRole("button", { name: "Rotate" }).click();
-  expect(await answer(page, true)).toBe(
+  expect(await answerQuestion(page, true)).toBe(
     "Rotate “old desk”? A new token takes its place; this one works for one more day.",
   );
   await page.waitForURL("**/rotate");
@@ -237,7 +237,7 @@ it("forgets an instance that is gone, from its card, in every window", async () 
   await page.waitForSelector(`${puppet.card}[data-state=unreachable]`);
   await page.click(`${puppet.card} summary`);
   await page.locator(puppet.card).getByRole("button", { name: "Forget" }).click();
-  expect(await answer(page, true)).toContain("its activity stays");
+  expect(await answerQuestion(page, true)).toContain("its activity stays");
   await page.waitForSelector(puppet.card, { state: "detached" });
   await second.waitForSelector(puppet.card, { state: "detached" });
 });

@@ -1,7 +1,7 @@
 /** The page of one's sign-ins in real browsers: seen, ended one by one and all at once, and refreshed while in use. */
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { answer } from "./pages/questions.ts";
+import { answerQuestion } from "./pages/questions.ts";
 import { openDashboard, startStage, type Stage } from "./pages/stage.ts";
 import { startUpstream, type Upstream } from "./tunnel/upstream.ts";
 
@@ -39,7 +39,7 @@ it("lists one's browsers; ending one closes its dashboard and the instances it h
   );
 
   await line.getByRole("button", { name: "End" }).click();
-  expect(await answer(sessions, true)).toBe(
+  expect(await answerQuestion(sessions, true)).toBe(
     "End the session of Safari on iPhone? What it has open is closed.",
   );
   await phone.page.waitForURL(SIGN_IN, AT_ONCE);
@@ -56,7 +56,7 @@ it("asks before it ends anything", async () => {
   const sessions = await sessionsPage(desk.context);
   for (const button of await sessions.locator("main").getByRole("button", { name: "End" }).all()) {
     await button.click();
-    await answer(sessions, false);
+    await answerQuestion(sessions, false);
   }
   expect(new URL(sessions.url()).pathname).toBe("/sessions");
   expect(await sessions.isVisible("text=this browser")).toBe(true);
@@ -66,7 +66,7 @@ it("ends all of them, this one too", async () => {
   const [desk, other] = [await stage.dashboard(), await stage.dashboard()];
   const sessions = await sessionsPage(desk.context);
   await sessions.click("text=End all");
-  await answer(sessions, true);
+  await answerQuestion(sessions, true);
   await sessions.waitForURL(SIGN_IN);
   await desk.page.waitForURL(SIGN_IN, AT_ONCE);
   await other.page.waitForURL(SIGN_IN, AT_ONCE);

@@ -1,7 +1,7 @@
 /** What a browser has open when its sign-in ends: within a second it is closed, and what was copied is worth nothing. */
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { answer } from "./pages/questions.ts";
+import { answerQuestion } from "./pages/questions.ts";
 import { openDashboard, startStage, type Puppet, type Stage } from "./pages/stage.ts";
 import { startUpstream, type Upstream } from "./tunnel/upstream.ts";
 import { Viewer } from "./tunnel/viewer.ts";
@@ -190,7 +190,7 @@ it("ending a sign-in from another browser does the same", async () => {
   await page.goto(`${stage.hub.origin}/sessions`);
   const lines = page.locator("li", { hasNotText: "this browser" });
   await lines.first().getByRole("button", { name: "End" }).click();
-  await answer(page, true);
+  await answerQuestion(page, true);
   await page.waitForURL("**/sessions");
   await expectAllClosed(mine, puppet);
   await expectUntouched(other);
