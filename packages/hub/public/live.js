@@ -11,9 +11,10 @@
   /** The hub is asked for newer ones once the oldest is this old, while somebody looks. */
   const LOOK_AT_MS = (MAX_AGE_MS * 2) / 3,
     LOOK_EVERY_MS = MAX_AGE_MS / 6,
-    /** So long a card whose proof is too old is not called silent, because the hub is being asked. */
+    /** So long after somebody comes to the page, what proves nothing is not called silent: the hub is being asked. */
     ANSWER_MS = 3 * SECOND;
-  let lookedAt = 0;
+  let lookedAt = 0,
+    cameAt = Date.now();
 
   /** Asks the hub whether the instances are there; what that changes is pushed. */
   function look() {
@@ -44,7 +45,7 @@
 
   /** Draws what is not proven any more as that, and asks while somebody looks. */
   function checkProofs() {
-    const isAsking = Date.now() < lookedAt + ANSWER_MS;
+    const isAsking = !document.hidden && Date.now() < cameAt + ANSWER_MS;
     let oldest = 0;
     for (const card of cards.allCards()) oldest = Math.max(oldest, showProof(card, isAsking));
     if (oldest >= LOOK_AT_MS) look();
@@ -86,11 +87,12 @@
   /** Somebody may look again, or the network is back: is the connection still there? */
   function wake() {
     if (document.hidden) return;
+    cameAt = Date.now();
     showTimes();
+    look();
     checkProofs();
     if (socket?.readyState === WebSocket.OPEN) ping(QUICK_PONG_MS);
     else if (socket?.readyState === WebSocket.CLOSED) dialAgain();
-    look();
   }
 
   function connected(opened) {
@@ -98,7 +100,7 @@
     socket = opened.socket;
     isFresh = true;
     // The hub looks by itself when a page connects.
-    lookedAt = Date.now();
+    lookedAt = cameAt = Date.now();
     clearTimeout(barTimer);
     barTimer = undefined;
     clearInterval(pingTimer);

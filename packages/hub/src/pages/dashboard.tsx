@@ -7,6 +7,7 @@ import type { HubContext } from "../hono.ts";
 import { byOrder, countInstances, type Grouping, type Instance } from "../instance.ts";
 import { pageOpenerHeaders, parseGrouping } from "../page-socket.ts";
 import { routes } from "../routes.ts";
+import { proofMaxAgeMs } from "../proof-age.ts";
 import { BoardTools, FilterNote } from "../ui/board-tools.tsx";
 import { Board, BOARD_ID, BoardParts } from "../ui/board.tsx";
 import { Command, CommandOutline, connectCommand } from "../ui/command.tsx";
@@ -17,9 +18,6 @@ import { tabTitle } from "../ui/words.ts";
 /** Remembers by what the person's cards are put together, so that the first paint is right. */
 const GROUPING_COOKIE = `${HUB_COOKIE_PREFIX}grouping`;
 const GROUPING_KEPT_SECONDS = 400 * 24 * 60 * 60;
-
-/** A proof of life older than this proves nothing, milliseconds. */
-const PROOF_MAX_AGE_MS = 90_000;
 
 export const dashboardPages = new Hono<HubContext>();
 
@@ -66,14 +64,14 @@ function Dashboard({ session, instances, grouping, view, env }: DashboardProps) 
   const counts = countInstances(instances);
   return (
     <Layout title={tabTitle(counts)} session={session} current="dashboard" now={view.now}>
-      <p class="bar" id="not-connected" role="status" hidden>
+      <p class="bar" id="not-connected" hidden>
         Not connected to the hub since <time></time>. What is shown is from then.
       </p>
       <main
         class="dashboard"
         id="dashboard"
         data-grouping={grouping}
-        data-proof-max-age={PROOF_MAX_AGE_MS}
+        data-proof-max-age={proofMaxAgeMs(env)}
         hx-ws:connect={`${routes.dashboardSocket}?group=${grouping}`}
       >
         <h1 class="visually-hidden">Instances</h1>

@@ -8,7 +8,7 @@ import { tunnelOf, view } from "../../test/viewer.ts";
 import { issueInstanceToken } from "../auth/token.ts";
 import { upsertUser } from "../db/users.ts";
 import { UserHub } from "../user-hub/user-hub.ts";
-import { proofMaxAgeMs } from "./proof-age.ts";
+import { proofMaxAgeMs } from "../proof-age.ts";
 
 const OWNER = "github:1";
 let token: string;

@@ -7,7 +7,7 @@ import { attach, attachmentOf, type ConnectorAttachment, type ViewerAttachment }
 import { ConnectorSockets, dismiss, type ConnectorSocket } from "./connector-sockets.ts";
 import { Inspections } from "./inspections.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
-import { proofMaxAgeMs } from "./proof-age.ts";
+import { proofMaxAgeMs } from "../proof-age.ts";
 import type { ViewerSocket } from "./viewer-socket.ts";
 
 const TOKEN_EXPIRED =

@@ -1,6 +1,6 @@
 /** How old a connector's last proof of life may be: they prove it every 30 s, and nobody is shown an older one as connected. */
 import * as v from "valibot";
-import type { Env } from "../env.ts";
+import type { Env } from "./env.ts";
 
 const DEFAULT_SECONDS = 90;
 /** A setting can ask for younger proofs only. */
