@@ -46,8 +46,8 @@ export interface Page {
   close: () => void;
 }
 
-export async function openPage(person: Person): Promise<Page> {
-  const response = await ask(routes.dashboardSocket, {
+export async function openPage(person: Person, query = ""): Promise<Page> {
+  const response = await ask(routes.dashboardSocket + query, {
     person,
     headers: { upgrade: "websocket", origin: HUB },
   });
