@@ -172,7 +172,9 @@ async function take(browser: Browser, instances: Pretended[], shots: Shot[]): Pr
     for (const [index, [, , , end]] of instances.entries())
       if (end === "stopped") await clients[index]?.stop();
     for (const { file, url, prepare, fullPage = false, ...look } of shots) {
-      const context = await browser.newContext({ ...look, deviceScaleFactor: 2, reducedMotion: "reduce" });
+      const isMobile = look.viewport.width < 500;
+      const device = { isMobile, hasTouch: isMobile, deviceScaleFactor: 2, reducedMotion: "reduce" } as const;
+      const context = await browser.newContext({ ...look, ...device });
       const page = await context.newPage();
       await page.goto(await hub.signInLink());
       await sendAway(page, instances);
