@@ -77,7 +77,7 @@ it("shows forty, in order, and keeps every one of them right", async () => {
   for (const [index, puppet] of puppets.entries())
     await page.waitForSelector(`${puppet.card}[data-state=${states[index % 4]}]`);
   await expect.poll(() => page.textContent("#counts")).toContain("10 need you");
-  expect(await page.title()).toBe("10 need you, 20 busy · Orchestrator");
+  expect(await page.title()).toBe("10 need you, 10 done, 20 busy · Orchestrator");
   await looksRight(page);
 
   // A page that is opened now says the same, in the same order.
