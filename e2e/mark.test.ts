@@ -117,6 +117,40 @@ async function open(path = "/", context: BrowserContext = dashboard.context): Pr
   return { page, watch };
 }
 
+/** How many timers are set in the page, which has none of its own; from its next load on. */
+async function followTimers(page: Page): Promise<() => Promise<number>> {
+  await page.addInitScript(() => {
+    const timers = new Set<number>();
+    Object.assign(window, { timers });
+    const later = window.setTimeout.bind(window);
+    const often = window.setInterval.bind(window);
+    const clear = window.clearTimeout.bind(window);
+    const stop = (id: number) => {
+      timers.delete(id);
+      clear(id);
+    };
+    const note = (id: number) => {
+      timers.add(id);
+      return id;
+    };
+    Object.assign(window, {
+      clearTimeout: stop,
+      clearInterval: stop,
+      setInterval: (act: () => void, ms: number) => note(often(act, ms)),
+      setTimeout: (act: () => void, ms: number) => {
+        const id = note(
+          later(() => {
+            timers.delete(id);
+            act();
+          }, ms),
+        );
+        return id;
+      },
+    });
+  });
+  return () => page.evaluate(() => (window as unknown as { timers: Set<number> }).timers.size);
+}
+
 const tabOf = (page: Page) => page.locator("orchestrator-mark .tab");
 const frameOf = (page: Page) => page.frameLocator("orchestrator-mark iframe");
 
@@ -158,23 +192,31 @@ describe("what it says", () => {
     expect(watch.sockets).toHaveLength(1);
   });
 
-  it("waits for somebody to look: a hidden page asks nothing", async () => {
+  it("waits for somebody to look: a hidden page asks nothing, and no timer of the mark's wakes it", async () => {
     const { page, watch } = await open();
+    const timers = await followTimers(page);
+    await page.reload();
     await says(page, /Connected/);
+    expect(await timers()).toBe(1);
+    watch.reset();
     const show = (isShown: boolean) =>
       page.evaluate((shown) => {
         Object.defineProperty(document, "hidden", { value: !shown, configurable: true });
         document.dispatchEvent(new Event("visibilitychange"));
       }, isShown);
     await show(false);
+    // It hears what it is told.
+    await instance.stop();
+    await expect.poll(() => tabOf(page).getAttribute("aria-label")).toContain("away since");
+    expect(await timers()).toBe(0);
     await stage.hub.kill();
     await page.waitForTimeout(4000);
-    expect(watch.sockets).toHaveLength(1);
-    expect(watch.requests.filter((request) => request.includes("/.orchestrator/ready"))).toEqual([]);
+    expect([watch.sockets, watch.requests, await timers()]).toEqual([[], [], 0]);
     await stage.hub.restart();
+    await connect("marked");
     await show(true);
     await says(page, /Connected/);
-    expect(watch.sockets).toHaveLength(2);
+    expect(watch.sockets).toHaveLength(1);
   });
 });
 
@@ -217,6 +259,10 @@ describe("where it leads", () => {
     const search = frameOf(page).getByRole("searchbox");
     for (const leave of [
       () => page.keyboard.press("Escape"),
+      async () => {
+        await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+        await page.keyboard.press("Escape");
+      },
       () => page.locator("orchestrator-mark").getByRole("button", { name: "Close" }).press("Escape"),
       () => page.getByText("plain page").click(),
       () => page.locator("orchestrator-mark").getByRole("button", { name: "Close" }).click(),
@@ -275,8 +321,11 @@ describe("what it costs the page", () => {
   it("one complaint where the page may connect nowhere, and then it asks no more", async () => {
     const { page, watch } = await open("/no-connections");
     await says(page, /Seen through the hub/);
-    await page.waitForTimeout(3000);
+    await page.waitForTimeout(2000);
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await page.waitForTimeout(1000);
     expect(watch.complaints.filter((text) => text.startsWith("CSP:"))).toHaveLength(1);
+    expect(watch.complaints.filter((text) => !/^CSP:|Content Security Policy/.test(text))).toEqual([]);
   });
 
   it("a link in place of the list where the page may show no frame", async () => {

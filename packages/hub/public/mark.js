@@ -47,8 +47,7 @@ i:not([data-state=unreachable] *) { border-radius: 50% }
 .head { display: flex; align-items: center; gap: 2px; padding: 4px 4px 4px 12px; border-bottom: 1px solid var(--hair) }
 .head p { flex: 1; min-width: 0; color: var(--soft) }
 iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: light-dark(#f6f7f7, #101314) }
-.instead { padding: 12px } .instead a { color: var(--good) }
-.said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
+.instead { padding: 12px } .instead .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
 @media print { :host { display: none !important } }`;
 
   let [place, state, since] = [PLACES[0], "connecting", Date.now()];
@@ -184,9 +183,13 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
   function connect() {
     clearTimeout(retryTimer);
     if (isOver || document.hidden || socket !== undefined) return;
-    const opened = (socket = new WebSocket(
-      location.origin.replace(/^http/, "ws") + "/.orchestrator/presence",
-    ));
+    try {
+      socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/.orchestrator/presence");
+    } catch {
+      // A policy forbids it.
+      return stop("unknown");
+    }
+    const opened = socket;
     expectAnswer();
     opened.addEventListener("message", ({ data }) => socket === opened && heard(data));
     opened.addEventListener("close", ({ code }) => {
@@ -199,7 +202,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
     if (data === "orchestrator.v2.pong") return;
     attempts = 0;
     clearInterval(pingTimer);
-    pingTimer = setInterval(ping, MS.ping);
+    if (!document.hidden) pingTimer = setInterval(ping, MS.ping);
     if (data === "connected" || data === "away") is(data);
   }
 
@@ -215,8 +218,9 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
     answerTimer = setTimeout(() => socket?.close(), MS.answer);
   }
 
-  function drop() {
+  function leave() {
     still();
+    socket?.close();
     socket = undefined;
   }
 
@@ -228,13 +232,12 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
 
   function stop(last) {
     isOver = true;
-    socket?.close();
-    drop();
+    leave();
     is(last);
   }
 
   async function lost(code) {
-    drop();
+    leave();
     if (code === CODE.signedOut) return stop("signed-out");
     attempts++;
     // A deploy's short gap is not worth a word.
@@ -279,10 +282,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
     document.addEventListener("securitypolicyviolation", onPolicy);
     document.addEventListener("visibilitychange", resume);
     // A page with an open socket cannot be kept for when somebody goes back to it.
-    addEventListener("pagehide", () => {
-      socket?.close();
-      drop();
-    });
+    addEventListener("pagehide", leave);
     addEventListener("pageshow", ({ persisted }) => persisted && connect());
     connect();
   }

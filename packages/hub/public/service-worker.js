@@ -1,5 +1,5 @@
 // Shows a page of ours where the hub does not answer when one of its pages is opened. Keeps that page and its static files,
-// and nothing that is anybody's: it stores no answer of any request but those it makes itself, without cookies.
+// and nothing that is anybody's: what pages ask for it passes on and does not store.
 "use strict";
 (() => {
   const version = new URL(location.href).searchParams.get("version");
@@ -12,12 +12,12 @@
     /^\/(?:(?:access|activity|audit|clients|dashboard|sessions|settings|tokens)?|clients\/[^/]+)$/;
 
   async function keep() {
-    const anonymously = (path) => new Request(path, { credentials: "omit", cache: "reload" });
-    const page = await fetch(anonymously(OFFLINE));
+    const page = await fetch(OFFLINE, { credentials: "omit", cache: "reload" });
     // Between the page that brought us and now there was a deploy: the next page brings the next one.
     if (!page.ok || !(await page.clone().text()).includes(ASSETS)) throw new Error("another version");
     const cache = await caches.open(KEPT);
-    await cache.addAll(FILES.map(anonymously));
+    // The page that brought us has most of them already.
+    await cache.addAll(FILES);
     await cache.put(OFFLINE, page);
     await skipWaiting();
   }
