@@ -64,9 +64,11 @@ function Dashboard({ session, instances, grouping, view, env }: DashboardProps) 
   const counts = countInstances(instances);
   return (
     <Layout title={tabTitle(counts)} session={session} current="dashboard" now={view.now}>
-      <p class="bar" id="not-connected" hidden>
-        Not connected to the hub since <time></time>. What is shown is from then.
-      </p>
+      <section class="bar" id="not-connected" aria-label="Connection" hidden>
+        <p>
+          Not connected to the hub since <time></time>. What is shown is from then.
+        </p>
+      </section>
       <main
         class="dashboard"
         id="dashboard"
