@@ -11,7 +11,12 @@ afterEach(() => stage.clear());
 afterAll(() => stage.stop());
 
 test("what is behind a card comes when it is opened, measures again in its place, and is drawn anew after an action", async () => {
-  const puppet = await stage.instance({ sessions: [session("needs_permission")] });
+  const sessions = Array.from({ length: 4 }, (_, index) => ({
+    ...session("needs_permission", `Step ${index}`),
+    id: `session-${index}`,
+    project: `/home/dev/part-${index}`,
+  }));
+  const puppet = await stage.instance({ sessions });
   const { page, watch } = await stage.dashboard();
   const asked: string[] = [];
   page.on("request", (request) => asked.push(new URL(request.url()).pathname));
@@ -22,6 +27,9 @@ test("what is behind a card comes when it is opened, measures again in its place
   await card.locator(".report b").waitFor();
   expect(await card.locator(".details").textContent()).toContain("test-host (linux)");
   expect(await card.locator(".log li").count()).toBeGreaterThan(0);
+  const listed = await card.locator(".session-list .line").allTextContents();
+  expect(listed.map((line) => /Step \d/.exec(line)?.[0])).toEqual(["Step 0", "Step 1", "Step 2", "Step 3"]);
+  expect(listed[3]).toContain("~/part-3");
   expect(asked.filter((path) => path.startsWith(base))).toEqual([`${base}/details`, `${base}/report`]);
 
   const height = await card.locator(".report").evaluate((report) => report.clientHeight);

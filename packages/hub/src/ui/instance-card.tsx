@@ -168,11 +168,13 @@ interface LineProps {
   text: string;
   /** How many sessions have no line. */
   more?: number;
+  /** Where it works, where that is to be said. */
+  project?: string;
   since: number;
   now: number;
 }
 
-function Line({ state, text, more = 0, since, now }: LineProps) {
+export function Line({ state, text, more = 0, project, since, now }: LineProps) {
   return (
     <li class="line" data-state={state}>
       <Glyph state={state} />
@@ -184,6 +186,11 @@ function Line({ state, text, more = 0, since, now }: LineProps) {
         {more > 0 && <span class="line-more" title={`${more} more`}>{`+${more}`}</span>}
         <Since at={since} now={now} />
       </span>
+      {project !== undefined && (
+        <bdi class="line-project" title={project}>
+          {shortPath(project)}
+        </bdi>
+      )}
     </li>
   );
 }

@@ -7,7 +7,7 @@ import { ActivityList, activityUrl } from "./activity.tsx";
 import type { Calendar } from "./calendar.ts";
 import { Glyph } from "./glyph.tsx";
 import { ActionForms } from "./action-forms.tsx";
-import { goneWords, sessionTitle } from "./instance-card.tsx";
+import { goneWords, Line, sessionTitle } from "./instance-card.tsx";
 import { ReportPlace } from "./instance-report.tsx";
 import { Since } from "./time.tsx";
 import { STATE_WORDS } from "./words.ts";
@@ -36,6 +36,7 @@ export function CardDetails({ instance, entries, calendar, now }: DetailsProps) 
       hx-swap="outerHTML"
     >
       <ActionForms instance={instance} />
+      <SessionList instance={instance} now={now} />
       <Facts instance={instance} calendar={calendar} now={now} />
       <LastActivity label={label} entries={entries} calendar={calendar}>
         <a href={routes.client(label)}>Page of its own</a>
@@ -124,12 +125,34 @@ function ConnectionFact({ instance, now }: { instance: Instance; now: number }) 
   );
 }
 
+/** Every session, also those for which the card has no line. */
+function SessionList({ instance, now }: { instance: Instance; now: number }) {
+  if (instance.sessions.length === 0) return null;
+  return (
+    <ul class="session-list" aria-label={sessionsCaption(instance)}>
+      {sessionsByUrgency(instance).map((session) => (
+        <Line
+          state={session.state}
+          text={sessionTitle(session, instance) || session.id}
+          project={session.project}
+          since={session.since}
+          now={now}
+        />
+      ))}
+    </ul>
+  );
+}
+
+function sessionsCaption({ connected }: Instance): string {
+  return `Claude sessions${connected ? "" : ", as last known"}`;
+}
+
 function SessionTable({ instance, now }: { instance: Instance; now: number }) {
   if (instance.sessions.length === 0) return <p class="hint">No Claude session is known.</p>;
   return (
     <div class="table-scroll">
       <table class="table">
-        <caption>Claude sessions{instance.connected ? "" : ", as last known"}</caption>
+        <caption>{sessionsCaption(instance)}</caption>
         <thead>
           <tr>
             <th scope="col">State</th>
