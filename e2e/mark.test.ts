@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { signOut } from "./pages/account.ts";
+import { axeFindings } from "./pages/axe.ts";
 import { type Dashboard, type Puppet, startStage, type Stage } from "./pages/stage.ts";
 import { Watch } from "./pages/watch.ts";
 
@@ -275,6 +276,19 @@ describe("where it leads", () => {
     }
     // What is meant for the mark is no key of the page's.
     expect(keys).toEqual([]);
+  });
+
+  it("is in order for axe, closed, open, and loud", async () => {
+    const { page } = await open();
+    await says(page, /Connected/);
+    expect(await axeFindings(page, "orchestrator-mark")).toEqual([]);
+    await tabOf(page).click();
+    await frameOf(page).getByRole("searchbox").waitFor();
+    expect(await axeFindings(page, "orchestrator-mark")).toEqual([]);
+    await page.keyboard.press("Escape");
+    await instance.stop();
+    await says(page, /away/);
+    expect(await axeFindings(page, "orchestrator-mark")).toEqual([]);
   });
 
   it("stays where the person has moved it", async () => {
