@@ -105,7 +105,8 @@ export class LivePages {
   }
 
   #soon(): void {
-    const waitMs = Math.max(0, this.#pushedAt + BURST_MS - Date.now());
+    // Never longer, though the clock was set back.
+    const waitMs = Math.min(BURST_MS, Math.max(0, this.#pushedAt + BURST_MS - Date.now()));
     if (this.#timer === undefined) this.#timer = setTimeout(() => this.#push(), waitMs);
   }
 

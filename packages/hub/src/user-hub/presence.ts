@@ -28,7 +28,8 @@ export class Presence {
   /** Asks the Tunnels, because somebody looks; a hub that crashed could not tell of its end. */
   look(): void {
     const now = Date.now();
-    if (now < this.#lookedAt + LOOK_EVERY_MS) return;
+    // A look later than now was before the clock was set back.
+    if (now >= this.#lookedAt && now < this.#lookedAt + LOOK_EVERY_MS) return;
     this.#lookedAt = now;
     for (const instance of this.#place.registry.list()) {
       if (!instance.connected && (instance.goneAt ?? 0) + RECENTLY_GONE_MS < now) continue;

@@ -1,5 +1,6 @@
 /** The instances of one person, in the SQLite of their UserHub. One row per instance, written when something changes. */
 import type { Absence, ClaudeSession, Status } from "@ai-orchestrator/protocol";
+import { isFromFuture } from "../auth/admission.ts";
 import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.ts";
 import type { Instance } from "../instance.ts";
 import { migrate } from "./schema.ts";
@@ -58,7 +59,7 @@ export class Registry {
    */
   connected(from: InstanceConnected): "new" | "known" | "stale" | "full" {
     const known = this.#byClientId(from.clientId);
-    if (known !== undefined && known.connectedAt > from.connectedAt) return "stale";
+    if (known !== undefined && past(known.connectedAt) > from.connectedAt) return "stale";
     if (known === undefined && !this.#makeRoom()) return "full";
     // It has an index, whose row would be written with each connection.
     if (known !== undefined && known.label !== from.label)
@@ -103,7 +104,7 @@ export class Registry {
    */
   reported(clientId: string, report: StatusReport): boolean {
     const known = this.#byClientId(clientId);
-    if (known === undefined || report.at < known.heardAt || report.at < (known.goneAt ?? 0)) return false;
+    if (known === undefined || report.at < past(Math.max(known.heardAt, known.goneAt ?? 0))) return false;
     const sessions = JSON.stringify(report.sessions);
     const sameStatus = keepsStatus(known, report.status);
     if (sameStatus && sessions === JSON.stringify(known.sessions)) return false;
@@ -138,19 +139,19 @@ export class Registry {
 
   /** An instance thought gone was heard at `at`, later than its end; true where that changes something. */
   returned(clientId: string, at: number): boolean {
-    const { rowsWritten } = this.#sql.exec(
-      `UPDATE instances SET connected = 1, gone_at = NULL, gone_reason = NULL, kept_away = 0, heard_at = ?1
-       WHERE client_id = ?2 AND connected = 0 AND gone_at < ?1`,
-      at,
+    const known = this.#byClientId(clientId);
+    if (known === undefined || known.connected || at <= past(known.goneAt ?? 0)) return false;
+    return this.#update(
+      "connected = 1, gone_at = NULL, gone_reason = NULL, kept_away = 0, heard_at = ?2 WHERE client_id = ?1",
       clientId,
+      at,
     );
-    return rowsWritten > 0;
   }
 
   /** Notes a proof of life that changes nothing else; true where it is newer than what people see by `worthMs`. */
   heard(clientId: string, at: number, worthMs: number = WORTH_TELLING_MS): boolean {
     const known = this.findByClientId(clientId);
-    if (known === undefined || at < known.heardAt + worthMs) return false;
+    if (known === undefined || at < past(known.heardAt) + worthMs) return false;
     this.#heard.set(clientId, at);
     return true;
   }
@@ -215,7 +216,10 @@ export class Registry {
   }
 
   #withProof(instance: Instance): Instance {
-    return { ...instance, heardAt: Math.max(instance.heardAt, this.#heard.get(instance.clientId) ?? 0) };
+    const heardAt = this.#heard.get(instance.clientId);
+    return heardAt === undefined
+      ? instance
+      : { ...instance, heardAt: Math.max(past(instance.heardAt), heardAt) };
   }
 
   #byClientId(clientId: string): Instance | undefined {
@@ -239,6 +243,11 @@ export class Registry {
       .toArray()
       .map(toInstance);
   }
+}
+
+/** A time to compare others with: 0 where the clock that gave it was ahead and has been set back since, or nothing would be new for long. */
+function past(at: number): number {
+  return isFromFuture(at, Date.now()) ? 0 : at;
 }
 
 function keepsStatus(known: Instance | undefined, status: Status): known is Instance {
