@@ -195,18 +195,30 @@ it("is alive again when someone comes back to it from an instance", async () => 
   expect(await page.isVisible("#not-connected")).toBe(false);
 });
 
-it("can be clicked while a card is on its way to another place", async () => {
+it("shows the card that goes to another place on its way, and no other; what it passes can be clicked", async () => {
+  const [puppet, other] = [await stage.instance(), await stage.instance()];
   const { page } = await stage.dashboard();
-  const hit = await page.evaluate(async () => {
-    const link = document.querySelector(".nav a");
-    const box = link?.getBoundingClientRect();
-    const transition = document.startViewTransition(() => undefined);
-    await transition.ready;
-    const element = document.elementFromPoint((box?.x ?? 0) + 2, (box?.y ?? 0) + 10);
-    await transition.finished;
-    return element === link;
+  for (const { card } of [puppet, other]) await page.waitForSelector(card);
+  await page.evaluate(() => {
+    const moves: { id: string; isClickable: boolean }[] = [];
+    Object.assign(window, { moves });
+    const animate = Reflect.get(Element.prototype, "animate");
+    Element.prototype.animate = function (...how) {
+      const link = document.querySelector(".nav a");
+      const { x, y } = link?.getBoundingClientRect() ?? { x: 0, y: 0 };
+      moves.push({ id: this.id, isClickable: document.elementFromPoint(x + 2, y + 10) === link });
+      return animate.apply(this, how);
+    };
   });
-  expect(hit).toBe(true);
+  puppet.set(session("needs_answer"));
+  await page.waitForSelector(`#lane-needs-you ${puppet.card}`);
+  const moves = () => page.evaluate(() => (window as unknown as { moves: unknown[] }).moves);
+  expect(await moves()).toEqual([{ id: puppet.card.slice(1), isClickable: true }]);
+
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  puppet.set(session("working"));
+  await page.waitForSelector(`#lane-working ${puppet.card}`);
+  expect(await moves()).toHaveLength(1);
 });
 
 it("is told the truth when it is opened while things change", async () => {

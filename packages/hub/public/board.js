@@ -7,11 +7,15 @@
   const arrivals = document.getElementById("arrivals");
   const template = document.getElementById("group-template");
   const key = { status: "lane", machine: "machine", project: "project" }[page.dataset.grouping];
-  /** Past so many cards a move is not shown as one: pictures of all of them would take longer than the move. */
-  const MAX_MOVING = 120;
+  const MOVE_MS = 150;
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 
   // ── Places ──
   const allCards = () => [...board.getElementsByClassName("card")];
+  const placeOf = ({ dataset }) => `${dataset[key]} ${dataset.order}`;
+  /** Where each card has been put. */
+  const places = new WeakMap(allCards().map((card) => [card, placeOf(card)]));
+  const isPlacedAnew = (card) => places.has(card) && places.get(card) !== placeOf(card);
   const byOrder = (a, b) => (a.dataset.order < b.dataset.order ? -1 : 1);
 
   /** Cards by group, each group in order. Keys compare by code unit, as in the hub. */
@@ -78,18 +82,29 @@
     showFilter();
   }
 
-  /** Puts every card in its group and place; shows it as a move unless `isStill`. */
+  /** Puts every card in its group and place; shows whose place is another as moving there, unless `isStill`. */
   function place(isStill) {
-    if (isInPlace()) return showFilter();
-    // Cards on their way are drawn over everything, a question too.
-    const isCovered = document.querySelector("dialog[open]") !== null;
-    const isQuiet = isStill || isCovered || document.hidden || !document.startViewTransition;
-    if (isQuiet || matchMedia("(prefers-reduced-motion: reduce)").matches || allCards().length > MAX_MOVING)
-      return arrange();
-    const transition = document.startViewTransition(arrange);
-    // The next burst may cut it short; the moves are made all the same.
-    transition.finished.catch(() => undefined);
-    transition.ready.catch(() => undefined);
+    if (isInPlace()) showFilter();
+    else move(isStill);
+    for (const card of allCards()) places.set(card, placeOf(card));
+  }
+
+  function move(isStill) {
+    const moving = isStill || document.hidden || isCalm.matches ? [] : allCards().filter(isPlacedAnew);
+    const from = moving.map((card) => card.getBoundingClientRect());
+    for (const card of moving) for (const one of card.getAnimations()) one.cancel();
+    arrange();
+    const to = moving.map((card) => card.getBoundingClientRect());
+    for (const [at, card] of moving.entries()) showMove(card, from[at], to[at]);
+  }
+
+  /** An animation of that card alone: a view transition would take pictures of all of them first, which takes longer than the move. */
+  function showMove(card, from, to) {
+    const isShown = [from, to].every(({ width }) => width > 0);
+    const isInView = [from, to].some(({ top, bottom }) => bottom > 0 && top < innerHeight);
+    if (!isShown || !isInView) return;
+    const start = `translate(${from.x - to.x}px, ${from.y - to.y}px)`;
+    card.animate({ transform: [start, "none"] }, { duration: MOVE_MS, easing: "ease-out" });
   }
 
   // ── Filter and search: remembered, and never a reason not to see that something needs the person ──

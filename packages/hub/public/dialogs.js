@@ -18,13 +18,22 @@
   const short = (name) => (name.length > MAX_NAMED ? `${[...name].slice(0, MAX_NAMED - 1).join("")}…` : name);
 
   // ── Dialogs ──
+  /** Answers by dialog: one that is closed says so a moment later, and shown again before that it would hear the end of the last. */
+  const answers = new WeakMap();
+
   /** Shows a dialog; resolves with the value of the button that closed it, "" where none did. */
-  function show(dialog) {
+  async function show(dialog) {
+    if (answers.has(dialog)) await answers.get(dialog);
+    if (dialog.open) return "";
     dialog.returnValue = "";
     dialog.showModal();
-    return new Promise((resolve) => {
+    const answer = new Promise((resolve) => {
       dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true });
     });
+    answers.set(dialog, answer);
+    const value = await answer;
+    answers.delete(dialog);
+    return value;
   }
 
   /** Whether the person agrees. `word` is what the button says. */
