@@ -65,7 +65,26 @@ export function sessionsByUrgency(instance: Pick<Instance, "sessions" | "seenUnt
 }
 
 function isSeen({ state, since }: ClaudeSession, seenUntil: number): boolean {
-  return (state === "done" || state === "failed") && since <= seenUntil;
+  return hasEnded(state) && since <= seenUntil;
+}
+
+function hasEnded(state: SessionState | undefined): boolean {
+  return state === "done" || state === "failed";
+}
+
+/**
+ * Its `seenUntil` now that these are its sessions. What was at something else when it was last heard of has ended since, though
+ * the instance's clock was ahead when others ended, or it says so late: better that those count as unseen again.
+ */
+export function seenUntilNow(
+  { sessions: before, seenUntil }: Pick<Instance, "sessions" | "seenUntil">,
+  sessions: readonly ClaudeSession[],
+): number {
+  const states = new Map(before.map(({ id, state }) => [id, state]));
+  const ended = sessions.filter(
+    ({ id, state }) => hasEnded(state) && states.has(id) && !hasEnded(states.get(id)),
+  );
+  return Math.max(0, Math.min(seenUntil, ...ended.map(({ since }) => since - 1)));
 }
 
 /** What the card says, and since when. */

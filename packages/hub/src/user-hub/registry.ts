@@ -2,7 +2,7 @@
 import type { Absence, ClaudeSession, Status } from "@ai-orchestrator/protocol";
 import { isFromFuture } from "../auth/admission.ts";
 import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.ts";
-import type { Instance } from "../instance.ts";
+import { seenUntilNow, type Instance } from "../instance.ts";
 import { migrate } from "./schema.ts";
 
 /** More than anyone runs; past it the one that has been gone for longest makes room, and what is connected stays. */
@@ -68,15 +68,15 @@ export class Registry {
     this.#sql.exec(
       `INSERT INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
          platform, upstream_name, upstream_version, status, status_since, sessions, connected, connected_at, heard_at,
-         first_seen_at, absence)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)
+         first_seen_at, seen_until, absence)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)
        ON CONFLICT (client_id) DO UPDATE SET token_id = excluded.token_id,
          software_name = excluded.software_name, software_version = excluded.software_version,
          hostname = excluded.hostname, project = excluded.project, platform = excluded.platform,
          upstream_name = excluded.upstream_name, upstream_version = excluded.upstream_version,
          status = excluded.status, status_since = excluded.status_since, sessions = excluded.sessions, connected = 1,
          connected_at = excluded.connected_at, heard_at = excluded.heard_at, gone_at = NULL, gone_reason = NULL,
-         kept_away = 0, absence = excluded.absence`,
+         kept_away = 0, seen_until = excluded.seen_until, absence = excluded.absence`,
       from.clientId,
       from.label,
       from.tokenId,
@@ -93,6 +93,7 @@ export class Registry {
       from.connectedAt,
       from.connectedAt,
       from.connectedAt,
+      known === undefined ? 0 : seenUntilNow(known, from.sessions),
       from.absence === undefined ? null : JSON.stringify(from.absence),
     );
     return known === undefined ? "new" : "known";
@@ -109,11 +110,12 @@ export class Registry {
     const sameStatus = keepsStatus(known, report.status);
     if (sameStatus && sessions === JSON.stringify(known.sessions)) return false;
     this.#sql.exec(
-      `UPDATE instances SET status = ?, status_since = ?, sessions = ?, heard_at = ?, connected = 1, gone_at = NULL,
-         gone_reason = NULL, kept_away = 0 WHERE client_id = ?`,
+      `UPDATE instances SET status = ?, status_since = ?, sessions = ?, seen_until = ?, heard_at = ?, connected = 1,
+         gone_at = NULL, gone_reason = NULL, kept_away = 0 WHERE client_id = ?`,
       report.status,
       sameStatus ? known.statusSince : report.at,
       sessions,
+      seenUntilNow(known, report.sessions),
       report.at,
       clientId,
     );

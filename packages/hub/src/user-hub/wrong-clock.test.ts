@@ -1,11 +1,17 @@
 /** A hub whose clock was ahead and is set right, as after a start without a battery; and instances whose clocks are days off. */
-import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { here, newPerson, openPage, withTunnels } from "../../test/dashboards.ts";
 import { connected, instanceOf } from "../../test/hub.ts";
-import type { UserHub } from "./user-hub.ts";
+import { cardState } from "../instance.ts";
 
 const HOUR_MS = 60 * 60_000;
+
+const session = (id: string, state: "working" | "done" | "failed", since: number) => ({
+  id,
+  state,
+  since,
+  project: "/p",
+});
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -64,5 +70,59 @@ describe("a hub's clock that is set back", () => {
     await vi.waitFor(async () => expect(await instanceOf(hub, "one")).toMatchObject({ heardAt: now - 10 }));
     await hub.instanceStatus("one", { status: "busy", sessions: [], at: now });
     expect(await instanceOf(hub, "one")).toMatchObject({ status: "busy", statusSince: now, heardAt: now });
+  });
+});
+
+describe("an instance whose clock was ahead", () => {
+  async function stateOf(hub: Parameters<typeof instanceOf>[0]) {
+    const instance = await instanceOf(hub, "one");
+    return instance === null ? null : cardState(instance).state;
+  }
+
+  test.each(["reports", "connects anew"])(
+    "and was set right has what ends afterwards unseen: %s",
+    async (how) => {
+      const { hub } = await newPerson(`ahead-${how}`);
+      const now = Date.now();
+      const tell = (state: "working" | "done", since: number) => {
+        const said = { status: "idle" as const, sessions: [session("a", state, since)] };
+        return how === "reports"
+          ? hub.instanceStatus("one", { ...said, at: Date.now() })
+          : hub.instanceConnected(connected("one", said));
+      };
+      await hub.instanceConnected(connected("one"));
+      await tell("working", now + 100 * HOUR_MS);
+      await tell("done", now + 101 * HOUR_MS);
+      expect(await stateOf(hub)).toBe("done");
+      await hub.act("one", { action: "mark_seen" }, "ann");
+      await tell("done", now + 101 * HOUR_MS);
+      expect(await stateOf(hub)).toBe("idle");
+      await tell("working", now);
+      await tell("done", now + 1000);
+      expect(await stateOf(hub)).toBe("done");
+      await hub.act("one", { action: "mark_seen" }, "ann");
+      expect(await stateOf(hub)).toBe("idle");
+    },
+  );
+
+  test("and says late what ended before something that was seen", async () => {
+    const { hub } = await newPerson("late-end");
+    const report = (...sessions: ReturnType<typeof session>[]) =>
+      hub.instanceStatus("one", { status: "busy", sessions, at: Date.now() });
+    await hub.instanceConnected(connected("one"));
+    await report(session("a", "working", 100), session("b", "done", 200));
+    await hub.act("one", { action: "mark_seen" }, "ann");
+    await report(session("a", "failed", 199), session("b", "done", 200));
+    expect(await stateOf(hub)).toBe("failed");
+  });
+
+  test("and was restarted shows nothing again that was seen", async () => {
+    const { hub } = await newPerson("seen-again");
+    const sessions = [session("a", "done", 100), session("b", "failed", 200)];
+    await hub.instanceConnected(connected("one", { sessions }));
+    await hub.act("one", { action: "mark_seen" }, "ann");
+    await hub.instanceConnected(connected("one", { sessions: [] }));
+    await hub.instanceConnected(connected("one", { sessions }));
+    expect(await stateOf(hub)).toBe("idle");
   });
 });
