@@ -127,11 +127,11 @@ export interface UserHubRpc {
 
   /** Every instance, in no order. Asked for by a sign-in, which the Worker may know from its access cookie alone. */
   list(sessionId: string): Instance[] | SignedOut;
-  /** One instance by its client id or label; null where there is none. */
+  /** One instance by its label or client id; null where there is none. */
   find(sessionId: string, idOrLabel: string): Instance | null | SignedOut;
   /** Remembers that a sign-in goes to an instance, so that its end is told to that Tunnel. `actor` is its person's login. */
   opened(sessionId: string, label: string, actor: string): void;
-  /** Does something to an instance, named by client id or label, for the person with this login. */
+  /** Does something to an instance, named by label or client id, for the person with this login. */
   act(idOrLabel: string, action: InstanceAction, actor: string): Promise<ActionResult>;
   /** A page of what happened, from the object and from its archive. */
   activity(sessionId: string, query: ActivityQuery): Promise<ActivityPage | SignedOut>;

@@ -60,7 +60,8 @@ activityPages.get(routes.activity, async (c) => {
 /** The label of the instance that is asked for by its label or its own id. One that was forgotten has left its activity. */
 function labelOf(asked: string, instances: readonly Instance[]): string | undefined {
   if (asked === "") return undefined;
-  const known = instances.find(({ label, clientId }) => label === asked || clientId === asked);
+  const known =
+    instances.find(({ label }) => label === asked) ?? instances.find(({ clientId }) => clientId === asked);
   if (known !== undefined) return known.label;
   if (isLabel(asked)) return asked;
   throw new HubError("not_found", {

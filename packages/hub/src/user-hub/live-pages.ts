@@ -28,7 +28,7 @@ const BURST_MS = 20;
 
 interface Registry {
   list(): Instance[];
-  find(idOrLabel: string): Instance | undefined;
+  findByLabel(label: string): Instance | undefined;
 }
 
 export class LivePages {
@@ -127,7 +127,9 @@ export class LivePages {
   }
 
   #renderProofs(labels: string[]): string {
-    const instances = labels.map((label) => this.#find(label)).filter((found) => found !== undefined);
+    const instances = labels
+      .map((label) => this.#instances.findByLabel(label))
+      .filter((found) => found !== undefined);
     return renderProofs(instances, this.#view());
   }
 
@@ -139,7 +141,7 @@ export class LivePages {
       for (const instance of this.#instances.list())
         this.#standings.set(instance.label, standingOf(instance));
     for (const [label, known] of changed) {
-      const instance = this.#find(label);
+      const instance = this.#instances.findByLabel(label);
       if (instance !== undefined) {
         (known ? isKnown : isNew).push(instance);
         this.#standings.set(label, standingOf(instance));
@@ -150,13 +152,6 @@ export class LivePages {
     }
     const counts = countStandings(this.#standings.values());
     return renderChange({ isKnown, isNew, removed, counts }, this.#view());
-  }
-
-  /** By label alone: another instance may call itself what this one's label is. */
-  #find(label: string): Instance | undefined {
-    const found = this.#instances.find(label);
-    if (found === undefined || found.label === label) return found;
-    return this.#instances.list().find((instance) => instance.label === label);
   }
 }
 

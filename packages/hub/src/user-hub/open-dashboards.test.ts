@@ -264,4 +264,18 @@ describe("open dashboards", () => {
     await vi.waitFor(() => expect([page.closeCode(), second.closeCode()]).toEqual([4401, 4401]));
     expect(await hub.list(sessionOf(person))).toBe("signed_out");
   });
+
+  test("are shown proofs while D1 is away: what is open stays open, and who looks sees", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    const { person, hub } = await newPerson("looks-on");
+    await hub.instanceConnected(connected("one"));
+    const page = await openPage(person);
+    vi.spyOn(env.DB, "prepare").mockImplementation(() => {
+      throw new Error("D1 is away");
+    });
+    clock.mockReturnValue(now + MINUTE_MS);
+    page.send("look");
+    await vi.waitFor(() => expect(page.messages.at(-1)).toContain(`data-heard="${now + MINUTE_MS}"`));
+    expect(page.closeCode()).toBeUndefined();
+  });
 });

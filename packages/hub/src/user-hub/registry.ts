@@ -30,13 +30,9 @@ export class Registry {
     return this.#select("SELECT * FROM instances").map((instance) => this.#withProof(instance));
   }
 
-  /** The instance with this client id or, where there is none, with this label. */
+  /** The instance with this label or, where there is none, with this client id: labels no instance can choose. */
   find(idOrLabel: string): Instance | undefined {
-    const [instance] = this.#select(
-      "SELECT * FROM instances WHERE client_id = ?1 OR label = ?1 ORDER BY client_id = ?1 DESC LIMIT 1",
-      idOrLabel,
-    );
-    return instance === undefined ? undefined : this.#withProof(instance);
+    return this.findByLabel(idOrLabel) ?? this.findByClientId(idOrLabel);
   }
 
   findByClientId(clientId: string): Instance | undefined {
@@ -228,13 +224,13 @@ export class Registry {
     return this.#select("SELECT * FROM instances WHERE client_id = ?", clientId)[0];
   }
 
-  /** Forgets what has been gone for longest where the registry is full; false if everything in it is connected. */
+  /** Forgets what has been gone for longest where the registry is full; false if all of it is connected or waits to be let back. */
   #makeRoom(): boolean {
     const { count } = this.#sql.exec<{ count: number }>("SELECT count(*) AS count FROM instances").one();
     if (count < MAX_INSTANCES) return true;
     const { rowsWritten } = this.#sql.exec(
       `DELETE FROM instances WHERE client_id IN (
-         SELECT client_id FROM instances WHERE connected = 0 ORDER BY heard_at LIMIT 1)`,
+         SELECT client_id FROM instances WHERE connected = 0 AND kept_away = 0 ORDER BY heard_at LIMIT 1)`,
     );
     return rowsWritten > 0;
   }

@@ -276,3 +276,30 @@ test(
     ]);
   },
 );
+
+test("a full registry does not forget who was sent away: without a card nobody could let it back", async () => {
+  const { hub } = await newPerson("many-away");
+  await runInDurableObject(hub, async (object: UserHub) => {
+    for (let index = 0; index < MAX_INSTANCES; index++)
+      await object.instanceConnected(connected(`c${index}`, { connectedAt: 1000 + index }));
+    await object.instanceGone("c0", 1000, "disconnected", 5000);
+    await object.instanceGone("c1", 1001, "stopped", 5000);
+    await object.instanceConnected(connected("late"));
+    expect(await instanceOf(object, "c0")).toMatchObject({ keptAway: true });
+    expect(await instanceOf(object, "c1")).toBeNull();
+  });
+});
+
+test("an instance that calls itself as another's label takes nothing from it", async () => {
+  const { person, hub } = await newPerson("same-name");
+  const label = "one-abcdefghij";
+  await hub.instanceConnected(connected("one"));
+  await hub.instanceConnected(connected(label));
+  expect(await instanceOf(hub, label)).toMatchObject({ clientId: "one" });
+  expect(await instanceOf(hub, `${label}-abcdefghij`)).toMatchObject({ clientId: label });
+  const calls = await withTunnels(hub, here);
+  await hub.act(label, { action: "disconnect" }, "ann");
+  expect(calls).toEqual([`keep away ${label}`]);
+  const opened = await ask(routes.open(label), { person, headers: { accept: "text/html" } });
+  expect(opened.status).toBe(302);
+});

@@ -21,7 +21,7 @@ import type {
 import { deleteAllSessions } from "../db/sessions.ts";
 import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
-import { log } from "../log.ts";
+import { errorName, log } from "../log.ts";
 import { readPageOpener } from "../page-socket.ts";
 import { Actions } from "./actions.ts";
 import { ActivityLog } from "./activity-log.ts";
@@ -202,9 +202,16 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
 
   override async webSocketMessage(page: WebSocket, message: string | ArrayBuffer): Promise<void> {
     if (message !== LOOK) return;
+    // First: D1 may be away or slow, and what it knows of the sign-in is no matter of the instances'.
+    this.#presence.look();
     const [sessionId, now] = [pageSession(page), Date.now()];
-    if ((await this.#check({ sessionId, usedAt: now }, now)) === null) await this.sessionsEnded([sessionId]);
-    else this.#presence.look();
+    try {
+      if ((await this.#check({ sessionId, usedAt: now }, now)) === null)
+        await this.sessionsEnded([sessionId]);
+    } catch (error) {
+      // What is open is asked after again by alarm.
+      log("session_unchecked", { error: errorName(error) });
+    }
   }
 
   override async webSocketClose(): Promise<void> {
