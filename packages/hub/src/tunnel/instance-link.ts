@@ -1,5 +1,10 @@
 /** The way to the instance: which socket speaks for it, what its connectors say, and how their connections end. */
-import { ConnectionError, parseConnectorMessage, type ConnectionErrorCode } from "@ai-orchestrator/protocol";
+import {
+  ConnectionError,
+  parseConnectorMessage,
+  type ConnectionErrorCode,
+  type StatusUpdate,
+} from "@ai-orchestrator/protocol";
 import type { GoneReason, Inspection } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { ActiveConnection } from "./active-connection.ts";
@@ -8,6 +13,7 @@ import { ConnectorSockets, dismiss, type ConnectorSocket } from "./connector-soc
 import { Inspections } from "./inspections.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
 import { proofMaxAgeMs } from "../proof-age.ts";
+import { StatusPace } from "./status-pace.ts";
 import type { ViewerSocket } from "./viewer-socket.ts";
 
 const TOKEN_EXPIRED =
@@ -28,6 +34,7 @@ export class InstanceLink {
   readonly #tunnel: LinkedTunnel;
   readonly #proofMaxAgeMs: number;
   readonly #inspections = new Inspections();
+  readonly #pace = new StatusPace();
   #active: ActiveConnection | undefined;
   /** The last end of a connection, of which the UserHub may have to hear yet. */
   #ending: Promise<void> | undefined;
@@ -94,15 +101,11 @@ export class InstanceLink {
   ): Promise<void> {
     // What was on its way when we closed the socket.
     if (attachment.state === "former" || socket.readyState !== WebSocket.OPEN) return;
-    try {
-      await (typeof message === "string"
+    await this.#attempt(socket, () =>
+      typeof message === "string"
         ? this.#control(socket, attachment, message)
-        : this.#frames(attachment, message));
-    } catch (error) {
-      const failure =
-        error instanceof ConnectionError ? error : new ConnectionError("internal_error", String(error));
-      await this.end(socket, failure.code, failure.message);
-    }
+        : this.#frames(attachment, message),
+    );
   }
 
   /** From `at` on (milliseconds since the epoch) this token is worth nothing: what is connected with it then ends. */
@@ -146,6 +149,7 @@ export class InstanceLink {
     if (active.attachment.connectionId === attachment.connectionId) {
       this.#active = undefined;
       this.#inspections.cancel();
+      this.#pace.cancel();
       active.connection.lost();
     }
     // A connection that fell silent has been gone since its last sign of life, not since somebody asked.
@@ -166,7 +170,7 @@ export class InstanceLink {
 
   async #control(socket: WebSocket, attachment: ConnectorAttachment, data: string): Promise<void> {
     const message = parseConnectorMessage(data);
-    if (message?.type === "status_update") return this.sockets.status(attachment, message);
+    if (message?.type === "status_update") return this.#report(socket, attachment, message);
     if (message?.type === "log" && attachment.state === "registered")
       return this.#inspections.answered(message);
     if (message?.type !== "register") return;
@@ -176,9 +180,27 @@ export class InstanceLink {
     this.sockets.register(socket, attachment, message);
     this.#active = this.#activate({ socket, attachment });
     this.#inspections.cancel();
+    this.#pace.cancel();
     former?.connection.lost("the instance has connected anew");
     this.#tunnel.presenceChanged();
     await this.sockets.announce(socket, attachment, message);
+  }
+
+  async #report(socket: WebSocket, attachment: ConnectorAttachment, update: StatusUpdate): Promise<void> {
+    const send = () => this.sockets.status(attachment, update);
+    if (this.#pace.take(Date.now())) return send();
+    this.#pace.later(() => this.#state.waitUntil(this.#attempt(socket, send)));
+  }
+
+  /** Does what a connector's message asks for; where that fails, its connection ends. */
+  async #attempt(socket: WebSocket, work: () => Promise<void> | void): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const failure =
+        error instanceof ConnectionError ? error : new ConnectionError("internal_error", String(error));
+      await this.end(socket, failure.code, failure.message);
+    }
   }
 
   #activate(registered: ConnectorSocket): ActiveConnection {
