@@ -32,7 +32,7 @@ export class StatusPace {
 
   /** The connection has ended, or another has taken its place. */
   cancel(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#waiting = undefined;
   }
