@@ -193,6 +193,24 @@ describe("what it says", () => {
     expect(watch.sockets).toHaveLength(1);
   });
 
+  it("is made sure of when somebody comes back to the page, and not all the time", async () => {
+    const { page } = await open();
+    const sent: string[] = [];
+    page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => sent.push(payload.toString())));
+    await page.reload();
+    await says(page, /Connected/);
+    const comeBackAfter = (ms: number) =>
+      page.evaluate((passed) => {
+        const now = Date.now.bind(Date);
+        Date.now = () => now() + passed;
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, ms);
+    await comeBackAfter(10_000);
+    await expect.poll(() => sent).toEqual(["orchestrator.v2.ping"]);
+    await comeBackAfter(60_000);
+    await expect.poll(() => sent).toEqual(["orchestrator.v2.ping", "orchestrator.v2.ping", "look"]);
+  });
+
   it("waits for somebody to look: a hidden page asks nothing, and no timer of the mark's wakes it", async () => {
     const { page, watch } = await open();
     const timers = await followTimers(page);

@@ -8,7 +8,7 @@
   const { WebSocket } = window;
   const fetch = window.fetch.bind(window);
   const NAME = "orchestrator-mark";
-  const MS = { ping: 30_000, answer: 10_000, first: 500, longest: 30_000 };
+  const MS = { ping: 30_000, answer: 10_000, first: 500, longest: 30_000, look: 55_000 };
   const CODE = { signedOut: 1008, crowded: 1013 };
   /** Where the tab stands, in the instance's own storage. */
   const STORED = "orchestrator:mark";
@@ -51,7 +51,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
 @media print { :host { display: none !important } }`;
 
   let [place, state, since] = [PLACES[0], "connecting", Date.now()];
-  let [isLoud, isOver, attempts] = [false, false, 0];
+  let [isLoud, isOver, attempts, lookedAt] = [false, false, 0, 0];
   let socket, retryTimer, pingTimer, answerTimer;
   let host, box, tab, words, said, panel, panelWords, frame, instead;
 
@@ -201,6 +201,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
     clearTimeout(answerTimer);
     if (data === "orchestrator.v2.pong") return;
     attempts = 0;
+    lookedAt = Date.now();
     clearInterval(pingTimer);
     if (!document.hidden) pingTimer = setInterval(ping, MS.ping);
     if (data === "connected" || data === "away") is(data);
@@ -210,6 +211,10 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
     if (socket?.readyState !== WebSocket.OPEN) return;
     socket.send("orchestrator.v2.ping");
     expectAnswer();
+    // The hub hears of an instance that has fallen silent only when it asks; it is made to while somebody sees the tab.
+    if (state !== "connected" || Math.abs(Date.now() - lookedAt) < MS.look) return;
+    lookedAt = Date.now();
+    socket.send("look");
   }
 
   /** A connection that died without a word. */

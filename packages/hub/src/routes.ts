@@ -77,7 +77,7 @@ export const instanceRoutes = {
   mark: "/.orchestrator/mark.js",
   /**
    * A WebSocket for the mark: says `connected` or `away`, at once and whenever that changes. Answers the text of the tunnel's
-   * heartbeat (`orchestrator.v2.ping` with `…pong`). Closed with 1008 when the sign-in has ended, with 1013 when there are too many.
+   * heartbeat (`orchestrator.v2.ping` with `…pong`); `look` has it make sure that the instance is there. Closed with 1008 when the sign-in has ended, with 1013 when there are too many.
    */
   presence: "/.orchestrator/presence",
   /** The hub's own static files, the same on every host. */

@@ -112,6 +112,18 @@ describe("what it says", () => {
     await expect.poll(() => before.said).toEqual(["connected", "away"]);
   });
 
+  it("is made sure of for who looks, also where the object sleeps: an instance that fell silent is away", async () => {
+    await connectFake(token, "falls-silent");
+    const [looking, other] = [await openMark("falls-silent"), await openMark("falls-silent")];
+    await sleep("falls-silent");
+    looking.socket.send("look");
+    await settled(looking);
+    expect(looking.said).toEqual(["connected"]);
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 91_000);
+    looking.socket.send("look");
+    for (const mark of [looking, other]) await expect.poll(() => mark.said).toEqual(["connected", "away"]);
+  });
+
   it("does not depend on what the page sends: a heartbeat is answered asleep, all else is not heard", async () => {
     await connectFake(token, "talks");
     const mark = await openMark("talks");

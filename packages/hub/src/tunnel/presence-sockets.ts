@@ -1,9 +1,12 @@
 /**
  * The sockets of the mark in an instance's pages: each is told whether the instance is connected, at once and when that
- * changes. They are open while the instance is away, too, sleep with the object, and are not heard.
+ * changes. They are open while the instance is away, too, sleep with the object, and are heard only when somebody looks.
  */
 import type { OpenSession } from "../auth/open-sessions.ts";
 import { attach, attachmentOf, SocketTag, type PresenceAttachment } from "./attachments.ts";
+
+/** What a mark sends, of which somebody sees that the instance is connected, to have that made sure of. */
+export const MARK_LOOK = "look";
 
 /** Of one instance, each is a tab; with more than this the oldest is closed. */
 const MAX_SOCKETS = 64;

@@ -20,7 +20,7 @@ import type { VerifiedViewer } from "./headers.ts";
 import { InstanceLink } from "./instance-link.ts";
 import { readConnectorIdentity, readViewer, signedOutAnswer } from "./internal-headers.ts";
 import { markKeptAway, unmarkKeptAway } from "./kept-away.ts";
-import { PresenceSockets } from "./presence-sockets.ts";
+import { MARK_LOOK, PresenceSockets } from "./presence-sockets.ts";
 import { proxy } from "./proxy.ts";
 import { ViewerSessions } from "./viewer-sessions.ts";
 
@@ -80,6 +80,8 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const attachment = attachmentOf(socket);
     if (attachment?.kind === "connector") return this.#link.receive(socket, attachment, message);
+    // A mark that somebody looks at: who has fallen silent is found out.
+    if (attachment?.kind === "presence" && message === MARK_LOOK) this.#link.proven();
     if (attachment?.kind !== "viewer") return;
     const viewer = this.#link.viewer(attachment);
     if (viewer) viewer.fromBrowser(message);
