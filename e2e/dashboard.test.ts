@@ -213,11 +213,12 @@ it("shows the card that goes to another place on its way, and no other; what it 
   puppet.set(session("needs_answer"));
   await page.waitForSelector(`#lane-needs-you ${puppet.card}`);
   const moves = () => page.evaluate(() => (window as unknown as { moves: unknown[] }).moves);
-  expect(await moves()).toEqual([{ id: puppet.card.slice(1), isClickable: true }]);
+  await expect.poll(moves).toEqual([{ id: puppet.card.slice(1), isClickable: true }]);
 
   await page.emulateMedia({ reducedMotion: "reduce" });
   puppet.set(session("working"));
   await page.waitForSelector(`#lane-working ${puppet.card}`);
+  await pause(100);
   expect(await moves()).toHaveLength(1);
 });
 

@@ -7,8 +7,6 @@
   const arrivals = document.getElementById("arrivals");
   const template = document.getElementById("group-template");
   const key = { status: "lane", machine: "machine", project: "project" }[page.dataset.grouping];
-  const MOVE_MS = 150;
-  const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 
   // ── Places ──
   const allCards = () => [...board.getElementsByClassName("card")];
@@ -82,23 +80,38 @@
     showFilter();
   }
 
-  /** Puts every card in its group and place; shows whose place is another as moving there, unless `isStill`. */
+  /** Puts every card in its group and place; those whose place is another are shown moving there, unless `isStill`. */
   function place(isStill) {
+    if (!isStill && drawnAt !== undefined)
+      for (const card of allCards()) if (isPlacedAnew(card)) moving.add(card);
     if (isInPlace()) showFilter();
-    else move(isStill);
+    else arrange();
     for (const card of allCards()) places.set(card, placeOf(card));
   }
 
-  function move(isStill) {
-    const moving = isStill || document.hidden || isCalm.matches ? [] : allCards().filter(isPlacedAnew);
-    const from = moving.map((card) => card.getBoundingClientRect());
-    for (const card of moving) for (const one of card.getAnimations()) one.cancel();
-    arrange();
-    const to = moving.map((card) => card.getBoundingClientRect());
-    for (const [at, card] of moving.entries()) showMove(card, from[at], to[at]);
+  // ── Moves: each by an animation of that card alone, because a view transition takes pictures of all of them first, which takes
+  // longer than the move. Where cards are is asked only while the page is laid out, so that nothing is laid out twice. ──
+  const MOVE_MS = 150;
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
+  const moving = new Set();
+  /** Where each card was when the page was last drawn; from the first message after that until it is drawn again. */
+  let drawnAt;
+
+  function beforeChange() {
+    if (drawnAt !== undefined || document.hidden || isCalm.matches) return;
+    drawnAt = new Map(allCards().map((card) => [card, card.getBoundingClientRect()]));
+    requestAnimationFrame(showMoves);
   }
 
-  /** An animation of that card alone: a view transition would take pictures of all of them first, which takes longer than the move. */
+  function showMoves() {
+    const [from, cards] = [drawnAt, [...moving].filter((card) => card.isConnected && drawnAt.has(card))];
+    drawnAt = undefined;
+    moving.clear();
+    for (const card of cards) for (const move of card.getAnimations()) move.cancel();
+    const to = cards.map((card) => card.getBoundingClientRect());
+    for (const [at, card] of cards.entries()) showMove(card, from.get(card), to[at]);
+  }
+
   function showMove(card, from, to) {
     const isShown = [from, to].every(({ width }) => width > 0);
     const isInView = [from, to].some(({ top, bottom }) => bottom > 0 && top < innerHeight);
@@ -106,6 +119,8 @@
     const start = `translate(${from.x - to.x}px, ${from.y - to.y}px)`;
     card.animate({ transform: [start, "none"] }, { duration: MOVE_MS, easing: "ease-out" });
   }
+
+  page.addEventListener("htmx:ws:before:message:incoming", beforeChange);
 
   // ── Filter and search: remembered, and never a reason not to see that something needs the person ──
   const search = document.getElementById("search");
