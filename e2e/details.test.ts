@@ -52,6 +52,48 @@ test("what is behind a card comes when it is opened, measures again in its place
   expect(watch.complaints).toEqual([]);
 }, 60_000);
 
+test("what is behind a card follows its instance, and takes neither the focus nor what is being typed", async () => {
+  const done = { ...session("done", "Describe the export"), id: "session-2" };
+  const puppet = await stage.instance({ sessions: [done] });
+  const { page, watch } = await stage.dashboard({ viewport: { width: 1000, height: 300 } });
+  const reports: string[] = [];
+  page.on("request", (request) => {
+    if (request.url().endsWith("/report")) reports.push(request.url());
+  });
+  const card = page.locator(puppet.card);
+  const focused = () => page.evaluate(() => document.activeElement?.textContent);
+  await card.locator(".card-open").focus();
+  await page.keyboard.press("x");
+  await card.locator(".report b").waitFor();
+  // Though it reaches past the end of the page.
+  const bottom = await card.locator(".card-details").evaluate((one) => one.getBoundingClientRect().bottom);
+  expect(bottom).toBeLessThanOrEqual(300);
+
+  await card.locator(".details input").focus();
+  await page.keyboard.type("Hand");
+  puppet.set(done, session("needs_answer", "Which format?"));
+  await card.locator(".session-list", { hasText: "needs an answer" }).waitFor();
+  await card.locator(".event", { hasText: "needs an answer" }).waitFor();
+  await page.keyboard.type("book");
+  expect(await card.locator(".details input").inputValue()).toBe("Handbook");
+  expect(reports).toHaveLength(1);
+
+  await card.getByRole("button", { name: "Refresh" }).focus();
+  const redrawn = () =>
+    Promise.all([
+      page.waitForResponse((response) => response.url().endsWith("/details")),
+      page.keyboard.press("Enter"),
+    ]);
+  await redrawn();
+  await card.locator(".report b").waitFor();
+  expect(await focused()).toBe("Refresh");
+  // What is offered no more gives the focus to its card.
+  await card.getByRole("button", { name: "Mark as seen" }).focus();
+  await redrawn();
+  await expect.poll(focused).toBe("Open");
+  expect(watch.complaints).toEqual([]);
+}, 60_000);
+
 test("an instance's own page does everything without scripts", async () => {
   const puppet = await stage.instance({ sessions: [session("done", "Describe the export")] });
   const context = await stage.profile({ javaScriptEnabled: false });

@@ -48,6 +48,18 @@ const unexpected = ({ watch }: Dashboard) =>
   watch.complaints.filter((text) => !/status of 4\d\d|net::ERR_|htmx:ws:error/.test(text));
 
 describe("moving", () => {
+  it("goes past the header with the first Tab", async () => {
+    await stage.instance();
+    const { page } = await stage.dashboard();
+    await page.keyboard.press("Tab");
+    const link = page.getByRole("link", { name: "Skip to the content" });
+    const { height = 0 } = (await link.boundingBox()) ?? {};
+    expect(height).toBeGreaterThan(16);
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate(() => document.activeElement?.closest("main")?.id)).toBe("dashboard");
+  });
+
   let dashboard: Dashboard;
   let puppets: Puppet[];
   let turn = "";

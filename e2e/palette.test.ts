@@ -1,6 +1,6 @@
 /** The command palette: it opens at once, finds what is meant, goes there or does it, and shows names as text. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Page } from "playwright-core";
+import type { Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { HOSTILE_NAMES } from "./pages/hostile-names.ts";
 import { session, startStage, type Stage } from "./pages/stage.ts";
@@ -40,6 +40,23 @@ function found(page: Page): Promise<string[]> {
 const chosen = (page: Page) => page.textContent('#palette-list [aria-selected="true"] .entry-text');
 
 describe("the palette", () => {
+  it("says that the instances are on their way while nothing else is found", async () => {
+    const puppet = await stage.instance({ project: "/home/dev/orchard" });
+    const { page } = await stage.dashboard();
+    const held: Route[] = [];
+    await page.route("**/switcher", (route) => {
+      held.push(route);
+    });
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type(puppet.clientId);
+    const note = page.locator("#palette [role=status]");
+    expect(await note.textContent()).toBe("Asking the hub for the instances.");
+    await page.fill(FIELD, "orchard");
+    await held[0]?.continue();
+    await expect.poll(() => found(page)).toEqual([expect.stringContaining("orchard")]);
+    expect(await note.textContent()).toBe("");
+  });
+
   it("opens within the frame of its key, has the focus, and gives it back", async () => {
     await stage.instance();
     const { page, watch } = await stage.dashboard();

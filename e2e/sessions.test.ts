@@ -40,7 +40,7 @@ it("lists one's browsers; ending one closes its dashboard and the instances it h
 
   await line.getByRole("button", { name: "End" }).click();
   expect(await answerQuestion(sessions, true)).toBe(
-    "End the session of Safari on iPhone? What it has open is closed.",
+    "End the sign-in of Safari on iPhone? What it has open is closed.",
   );
   await phone.page.waitForURL(SIGN_IN, AT_ONCE);
   await sessions.waitForURL("**/sessions");
@@ -112,7 +112,7 @@ async function sessionsPage(context: BrowserContext): Promise<Page> {
   const page = await context.newPage();
   await page.goto(`${stage.hub.origin}/dashboard`);
   await page.click(".account");
-  await page.click("nav >> text=Sessions");
+  await page.click("nav >> text=Sign-ins");
   await page.waitForURL("**/sessions");
   return page;
 }

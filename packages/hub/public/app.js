@@ -61,8 +61,12 @@
     setTimeout(() => (button.textContent = "Copy"), 3 * SECOND);
   }
 
+  /** A card at the end of the page opens past it. */
+  const showWhole = (more) => more.lastElementChild.scrollIntoView({ block: "nearest" });
+
   /** A command that someone just asked for is copied without asking again. */
-  function afterSwap() {
+  function afterSwap({ target }) {
+    if (target instanceof Element && target.matches(".card-more[open]")) showWhole(target);
     const button = document.querySelector("#new-token [data-copy]:not([data-copied])");
     if (button === null) return;
     button.dataset.copied = "";
@@ -84,7 +88,9 @@
   document.addEventListener(
     "toggle",
     (event) => {
-      if (event.target.matches(".card-more[open]")) htmx.trigger(event.target, "expand");
+      if (!event.target.matches(".card-more[open]")) return;
+      htmx.trigger(event.target, "expand");
+      showWhole(event.target);
     },
     true,
   );

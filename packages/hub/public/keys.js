@@ -78,11 +78,8 @@
   document.addEventListener("pointerdown", ({ target }) => {
     if (target.closest(".card") === null) lastCard = null;
   });
-  document.addEventListener("htmx:ws:after:message:incoming", () => {
-    keepFocus();
-    // Cards that change places do so in a view transition, a moment later.
-    requestAnimationFrame(() => requestAnimationFrame(keepFocus));
-  });
+  document.addEventListener("orchestrator:counts", keepFocus);
+  document.addEventListener("htmx:after:swap", keepFocus);
 
   // ── Keys ──
   function actOn(card, name) {

@@ -150,7 +150,24 @@
     }, 700);
   }
 
-  function told() {
+  // ── What is open behind cards ──
+  const NEWS_EVERY_MS = SECOND;
+  let newsTimer;
+
+  /** What is open behind a card that changed asks for its news, once a second at most. */
+  function tellDetails({ data }) {
+    const isOfOpen = ({ id }) => data.includes(`${id}"`);
+    if (newsTimer !== undefined || ![...document.querySelectorAll(".card:has([open])")].some(isOfOpen))
+      return;
+    newsTimer = setTimeout(() => {
+      newsTimer = undefined;
+      for (const news of document.querySelectorAll("[open] [hx-trigger=changed]"))
+        htmx.trigger(news, "changed");
+    }, NEWS_EVERY_MS);
+  }
+
+  function told({ detail }) {
+    tellDetails(detail.message);
     const counts = document.getElementById("counts");
     if (counts.dataset.now !== undefined) {
       setClock(Number(counts.dataset.now));

@@ -123,8 +123,8 @@
     about.hidden = subject === null;
     about.firstElementChild.textContent = subject?.dataset.title ?? "";
     // What is on its way may be what is meant.
-    const isMissing = shown.length === 0 && loading === null;
-    note.textContent = trouble || (isMissing ? "Nothing is called so." : "");
+    const nothing = loading === null ? "Nothing is called so." : "Asking the hub for the instances.";
+    note.textContent = trouble || (shown.length === 0 ? nothing : "");
     showTimes();
     select(shown.find((option) => keyOf(option) === before) ?? shown[0] ?? null);
   }

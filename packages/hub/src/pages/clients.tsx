@@ -12,6 +12,7 @@ import { Glyph } from "../ui/glyph.tsx";
 import { CardDetails, WholeDetails } from "../ui/instance-details.tsx";
 import { ConnectorReport, type Report } from "../ui/instance-report.tsx";
 import { Layout } from "../ui/layout.tsx";
+import { Since } from "../ui/time.tsx";
 import { STATE_WORDS } from "../ui/words.ts";
 import { visibleText } from "../visible-text.ts";
 import { readForm } from "./form.ts";
@@ -42,7 +43,9 @@ clientPages.get(routes.client(":id"), async (c) => {
         </h1>
         <p class="page-lead">
           <Glyph state={state} />
-          {STATE_WORDS[state]}
+          <span>
+            {STATE_WORDS[state]}, as of <Since at={now} now={now} ago />
+          </span>
           <a class="button primary" href={`${instanceOrigin(instance.label, c.env)}/`}>
             Open
           </a>

@@ -59,9 +59,9 @@ interface SessionsPageProps {
 
 function SessionsPage({ session, sessions, now, env }: SessionsPageProps) {
   return (
-    <Layout title="Sessions · Orchestrator" session={session} current="sessions" now={now}>
+    <Layout title="Sign-ins · Orchestrator" session={session} current="sessions" now={now}>
       <main class="page">
-        <h1>Sessions</h1>
+        <h1>Sign-ins</h1>
         <p>
           The browsers in which you are signed in as <bdi>{session.login}</bdi>. Ending one closes what it has
           open, here and at instances.
@@ -96,7 +96,7 @@ function SessionLine({ listed, isOwn, now, env }: SessionLineProps) {
   const browser = browserWords(listed.user_agent);
   const question = isOwn
     ? "End this one? This browser is signed out."
-    : `End the session of ${browser}? What it has open is closed.`;
+    : `End the sign-in of ${browser}? What it has open is closed.`;
   return (
     <li>
       <p>

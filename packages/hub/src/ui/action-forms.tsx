@@ -31,7 +31,12 @@ function ActionForm({ action, instance }: ActionFormProps) {
       data-confirm={question}
     >
       {action === "rename" && <NameField instance={instance} />}
-      <button class={action === "forget" ? "plain danger" : "button"} type="submit">
+      {/* By its id htmx gives it back the focus when it is drawn anew. */}
+      <button
+        class={action === "forget" ? "plain danger" : "button"}
+        id={`${action}-${instance.label}`}
+        type="submit"
+      >
         {words}
       </button>
     </form>

@@ -52,7 +52,7 @@ export function ActivityControls({ query, instances, chosen }: ControlsProps) {
           Instance
         </label>
         <select id="activity-instance" name="instance">
-          <option value="">every instance</option>
+          <option value="">Every instance</option>
           {label !== undefined && !instances.some((one) => one.label === label) && (
             <option value={label} selected>
               {chosen}
@@ -73,7 +73,7 @@ export function ActivityControls({ query, instances, chosen }: ControlsProps) {
           name="q"
           maxlength={MAX_SEARCH}
           autocomplete="off"
-          placeholder="text in it"
+          placeholder="Search"
           value={text}
         />
         <button class="button" type="submit">

@@ -74,7 +74,7 @@ const KEYS: Record<string, [keys: string, does: string][]> = {
     ["g i", "instances"],
     ["g a", "activity"],
     ["g t", "tokens"],
-    ["g s", "sessions"],
+    ["g s", "sign-ins"],
     ["g ,", "settings"],
   ],
   "On the dashboard": [

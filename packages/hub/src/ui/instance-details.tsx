@@ -1,4 +1,3 @@
-import type { Child } from "hono/jsx";
 import type { ActivityEntry } from "../activity.ts";
 import { sessionsByUrgency, type Instance } from "../instance.ts";
 import { routes } from "../routes.ts";
@@ -14,6 +13,8 @@ import { STATE_WORDS } from "./words.ts";
 
 /** The id of what is behind a card, in the page. */
 const detailsId = (label: string) => `details-${label}`;
+/** The id of what of it changes while it is open. */
+const newsId = (label: string) => `news-${label}`;
 
 interface DetailsProps {
   instance: Instance;
@@ -36,11 +37,23 @@ export function CardDetails({ instance, entries, calendar, now }: DetailsProps) 
       hx-swap="outerHTML"
     >
       <ActionForms instance={instance} />
-      <SessionList instance={instance} now={now} />
-      <Facts instance={instance} calendar={calendar} now={now} />
-      <LastActivity label={label} entries={entries} calendar={calendar}>
-        <a href={routes.client(label)}>Page of its own</a>
-      </LastActivity>
+      <div
+        id={newsId(label)}
+        class="news"
+        hx-get={routes.clientDetails(label)}
+        hx-trigger="changed"
+        hx-target="this"
+        hx-select={`#${newsId(label)}`}
+        hx-swap="outerHTML"
+      >
+        <SessionList instance={instance} now={now} />
+        <Facts instance={instance} calendar={calendar} now={now} />
+        <LastActivity entries={entries} calendar={calendar} />
+      </div>
+      <p class="pager">
+        <AllActivity label={label} />
+        <a href={routes.client(label)}>Open this as a page</a>
+      </p>
       <ReportPlace label={label} />
     </div>
   );
@@ -55,7 +68,10 @@ export function WholeDetails({ instance, entries, calendar, now }: DetailsProps)
       <SessionTable instance={instance} now={now} />
       <section aria-labelledby="last-activity">
         <h2 id="last-activity">Last activity</h2>
-        <LastActivity label={instance.label} entries={entries} calendar={calendar} />
+        <LastActivity entries={entries} calendar={calendar} />
+        <p class="pager">
+          <AllActivity label={instance.label} />
+        </p>
       </section>
       <section aria-labelledby="report-heading">
         <h2 id="report-heading">Connector</h2>
@@ -184,24 +200,11 @@ function SessionTable({ instance, now }: { instance: Instance; now: number }) {
   );
 }
 
-interface LastActivityProps extends Pick<DetailsProps, "entries" | "calendar"> {
-  label: string;
-  /** Links beside the one to all of it. */
-  children?: Child;
+function LastActivity({ entries, calendar }: Pick<DetailsProps, "entries" | "calendar">) {
+  if (entries.length === 0) return <p class="hint">Nothing has happened yet.</p>;
+  return <ActivityList entries={entries} calendar={calendar} named={false} />;
 }
 
-function LastActivity({ label, entries, calendar, children }: LastActivityProps) {
-  return (
-    <>
-      {entries.length === 0 ? (
-        <p class="hint">Nothing has happened yet.</p>
-      ) : (
-        <ActivityList entries={entries} calendar={calendar} named={false} />
-      )}
-      <p class="pager">
-        <a href={activityUrl({ filter: "all", label })}>All activity</a>
-        {children}
-      </p>
-    </>
-  );
+function AllActivity({ label }: { label: string }) {
+  return <a href={activityUrl({ filter: "all", label })}>All activity</a>;
 }

@@ -16,6 +16,9 @@ const HTMX_CONFIG = JSON.stringify({
   ws: { reconnectDelay: 300, reconnectMaxDelay: 5000, pauseOnBackground: false },
 });
 
+/** Where the keyboard goes past the header. */
+const CONTENT_ID = "content";
+
 interface LayoutProps {
   title: string;
   /** Who is signed in; without one the page has no navigation. */
@@ -46,6 +49,11 @@ export function Layout({ title, session, current, now, children }: LayoutProps) 
         <link rel="stylesheet" href={assetPath("app.css")} />
       </head>
       <body data-now={now}>
+        {session !== undefined && (
+          <a class="visually-hidden" href={`#${CONTENT_ID}`}>
+            Skip to the content
+          </a>
+        )}
         <GlyphSprite />
         <header class="top">
           <a class="brand" href={routes.home}>
@@ -55,6 +63,7 @@ export function Layout({ title, session, current, now, children }: LayoutProps) 
           {session !== undefined && <Navigation session={session} current={current} />}
           {session !== undefined && <Account session={session} current={current} />}
         </header>
+        <div id={CONTENT_ID}></div>
         {children}
         {session !== undefined && <Dialogs session={session} />}
         <Scripts isSignedIn={session !== undefined} isBoard={current === "dashboard"} />
@@ -130,7 +139,7 @@ function Account({ session, current }: NavigationProps) {
       </button>
       <nav class="menu" id="account" aria-label="Account" popover="auto">
         <a href={routes.sessions} aria-current={mark("sessions")}>
-          Sessions
+          Sign-ins
         </a>
         <a href={routes.settings} aria-current={mark("settings")}>
           Settings

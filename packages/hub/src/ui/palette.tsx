@@ -21,7 +21,7 @@ const PAGES: Entry[] = [
   { words: "Instances", also: "dashboard home board", href: routes.dashboard, keys: "g i" },
   { words: "Activity", also: "timeline history log what happened", href: routes.activity, keys: "g a" },
   { words: "Tokens", also: "connect", href: routes.tokens, keys: "g t" },
-  { words: "Sessions", also: "sign-ins browsers", href: routes.sessions, keys: "g s" },
+  { words: "Sign-ins", also: "sessions browsers", href: routes.sessions, keys: "g s" },
   { words: "Settings", also: "preferences theme mark", href: routes.settings, keys: "g ," },
   { words: "Health", also: "status version", href: routes.health },
 ];
