@@ -125,7 +125,7 @@ export interface UserHubRpc {
   instanceStatus(clientId: string, report: StatusReport): Promise<void>;
   instanceGone(clientId: string, connectedAt: number, reason: GoneReason, at: number): Promise<void>;
 
-  /** Every instance, in no order. Asked for by a sign-in, which the Worker may know from its access cookie alone. */
+  /** Every instance as `listed`, in no order. Asked for by a sign-in, which the Worker may know from its access cookie alone. */
   list(sessionId: string): Instance[] | SignedOut;
   /** One instance by its label or client id; null where there is none. */
   find(sessionId: string, idOrLabel: string): Instance | null | SignedOut;

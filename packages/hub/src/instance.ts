@@ -64,6 +64,19 @@ export function sessionsByUrgency(instance: Pick<Instance, "sessions" | "seenUnt
     .toSorted((a, b) => URGENCY.indexOf(a.state) - URGENCY.indexOf(b.state) || a.since - b.since);
 }
 
+/** Sessions of an instance that a list says more of than their state; a card shows fewer. */
+const DESCRIBED_SESSIONS = 5;
+
+/** As it stands in a list: its most urgent sessions, and of all others the state alone, because a list of many must be small. */
+export function listed(instance: Instance): Instance {
+  if (instance.sessions.length <= DESCRIBED_SESSIONS) return instance;
+  const sessions = sessionsByUrgency(instance).map(({ title, ...session }, index) => {
+    if (index >= DESCRIBED_SESSIONS) return { ...session, project: "" };
+    return title === undefined ? session : { ...session, title };
+  });
+  return { ...instance, sessions };
+}
+
 function isSeen({ state, since }: ClaudeSession, seenUntil: number): boolean {
   return hasEnded(state) && since <= seenUntil;
 }

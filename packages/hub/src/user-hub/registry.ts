@@ -2,7 +2,7 @@
 import type { Absence, ClaudeSession, Status } from "@ai-orchestrator/protocol";
 import { isFromFuture } from "../auth/admission.ts";
 import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.ts";
-import { seenUntilNow, type Instance } from "../instance.ts";
+import { listed, seenUntilNow, type Instance } from "../instance.ts";
 import { migrate } from "./schema.ts";
 
 /** More than anyone runs; past it the one that has been gone for longest makes room, and what is connected stays. */
@@ -26,8 +26,11 @@ export class Registry {
     this.#sql = storage.sql;
   }
 
+  /** Every instance, as it stands in a list. */
   list(): Instance[] {
-    return this.#select("SELECT * FROM instances").map((instance) => this.#withProof(instance));
+    // Row by row: with every text of theirs all together may be more than an object can hold, and than a call can bring.
+    const rows = this.#sql.exec<Row>("SELECT * FROM instances");
+    return Array.from(rows, (row) => listed(this.#withProof(toInstance(row))));
   }
 
   /** The instance with this label or, where there is none, with this client id: labels no instance can choose. */

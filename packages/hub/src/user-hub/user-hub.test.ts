@@ -303,3 +303,25 @@ test("an instance that calls itself as another's label takes nothing from it", a
   const opened = await ask(routes.open(label), { person, headers: { accept: "text/html" } });
   expect(opened.status).toBe(302);
 });
+
+test(
+  "many instances with many sessions of the longest texts leave the dashboard whole",
+  { timeout: 60_000 },
+  async () => {
+    const { person, hub } = await newPerson("long");
+    const sessions = Array.from({ length: 200 }, (_, index) => ({
+      ...working(index),
+      id: `${index}`,
+      title: "\u4e2d".repeat(300),
+      project: "\u4e2d".repeat(1024),
+    }));
+    for (let index = 0; index < 80; index++)
+      await hub.instanceConnected(connected(`c${index}`, { sessions }));
+    const answer = await ask(routes.dashboard, { person });
+    expect(answer.status).toBe(200);
+    const page = await answer.text();
+    expect(attribute(page, "data-client-id")).toHaveLength(80);
+    expect(page).toContain(`title="198 more"`);
+    expect((await instanceOf(hub, "c7"))?.sessions).toEqual(sessions);
+  },
+);
