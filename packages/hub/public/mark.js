@@ -5,13 +5,11 @@
 (() => {
   const { hub, label } = document.currentScript?.dataset ?? {};
   // Before a page that runs later puts something else in their place.
-  const { WebSocket } = window;
-  const fetch = window.fetch.bind(window);
-  const NAME = "orchestrator-mark";
+  const [WebSocket, fetch] = [window.WebSocket, window.fetch.bind(window)];
   const MS = { ping: 30_000, answer: 10_000, first: 500, longest: 30_000, look: 55_000 };
   const CODE = { signedOut: 1008, crowded: 1013 };
-  /** Where the tab stands, in the instance's own storage. */
-  const STORED = "orchestrator:mark";
+  /** The element, and where its place is kept, in the instance's own storage. */
+  const [NAME, STORED] = ["orchestrator-mark", "orchestrator:mark"];
   const PLACES = ["right-low", "left-low", "left-high", "right-high"];
   const WORDS = {
     connected: () => "Connected through the hub",
@@ -52,8 +50,19 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
 
   let [place, state, since] = [PLACES[0], "connecting", Date.now()];
   let [isLoud, isOver, attempts, lookedAt] = [false, false, 0, 0];
-  let socket, retryTimer, pingTimer, answerTimer;
-  let host, box, tab, words, said, panel, panelWords, frame, instead;
+  let socket,
+    retryTimer,
+    pingTimer,
+    answerTimer,
+    host,
+    box,
+    tab,
+    words,
+    said,
+    panel,
+    panelWords,
+    frame,
+    instead;
 
   // ── Looks ──
   function make(name, attributes = {}, ...children) {
@@ -200,8 +209,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
   function heard(data) {
     clearTimeout(answerTimer);
     if (data === "orchestrator.v2.pong") return;
-    attempts = 0;
-    lookedAt = Date.now();
+    [attempts, lookedAt] = [0, Date.now()];
     clearInterval(pingTimer);
     if (!document.hidden) pingTimer = setInterval(ping, MS.ping);
     if (data === "connected" || data === "away") is(data);
@@ -244,9 +252,8 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
   async function lost(code) {
     leave();
     if (code === CODE.signedOut) return stop("signed-out");
-    attempts++;
     // A deploy's short gap is not worth a word.
-    const status = attempts > 1 ? await ask() : 0;
+    const status = ++attempts > 1 ? await ask() : 0;
     if (status === 401) return stop("signed-out");
     if (isOver || socket !== undefined) return;
     if (attempts > 1) is({ 204: "connected", 503: "away" }[status] ?? "unreachable");
