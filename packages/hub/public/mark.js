@@ -50,19 +50,8 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
 
   let [place, state, since] = [PLACES[0], "connecting", Date.now()];
   let [isLoud, isOver, attempts, lookedAt] = [false, false, 0, 0];
-  let socket,
-    retryTimer,
-    pingTimer,
-    answerTimer,
-    host,
-    box,
-    tab,
-    words,
-    said,
-    panel,
-    panelWords,
-    frame,
-    instead;
+  let socket, retryTimer, pingTimer, answerTimer;
+  let host, box, tab, words, said, panel, panelWords, frame, instead;
 
   // ── Looks ──
   function make(name, attributes = {}, ...children) {
