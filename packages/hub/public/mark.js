@@ -267,8 +267,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
 
   function start() {
     if (document.querySelector(NAME) !== null) return;
-    const kept = stored((known) => known.getItem(STORED));
-    if (PLACES.includes(kept)) place = kept;
+    place = PLACES.find((one) => one === stored((kept) => kept.getItem(STORED))) ?? place;
     build();
     draw();
     // Beside the body, which is the page's to replace; some replace more, and are not fought over it.
