@@ -18,6 +18,41 @@ afterEach(async () => {
 });
 afterAll(() => stage.stop());
 
+it("moves no card from or to where a hand is reaching, but not for long", async () => {
+  const [one, other] = [await stage.instance(), await stage.instance()];
+  const { page } = await stage.dashboard();
+  for (const { card } of [one, other]) await page.waitForSelector(card);
+  await page.evaluate(() => {
+    const clicked: string[] = [];
+    Object.assign(window, { clicked });
+    addEventListener("click", (event) => {
+      event.preventDefault();
+      clicked.push((event.target as Element).closest(".card")?.id ?? "");
+    });
+  });
+  const open = await page.locator(`${one.card} .card-open`).boundingBox();
+  const [x, y] = [(open?.x ?? 0) + 10, (open?.y ?? 0) + 10];
+  await page.mouse.move(x, y);
+  other.set(session("needs_answer"));
+  await page.waitForSelector(`#lane-quiet ${other.card}[data-state=needs_answer]`);
+  await page.mouse.down();
+  await page.mouse.up();
+  expect(await page.evaluate(() => (window as unknown as { clicked: string[] }).clicked)).toEqual([
+    one.card.slice(1),
+  ]);
+  await page.waitForSelector(`#lane-needs-you ${other.card}`);
+
+  // Who never rests sees it all the same.
+  other.set(session("working"));
+  const isMoved = () => page.isVisible(`#lane-working ${other.card}`);
+  const deadline = Date.now() + 10_000;
+  for (let step = 0; !(await isMoved()) && Date.now() < deadline; step++) {
+    await page.mouse.move(x + (step % 5), y);
+    await pause(50);
+  }
+  expect(await isMoved()).toBe(true);
+});
+
 it("groups by machine and project, remembers it, and makes and drops groups as instances come and go", async () => {
   const one = await stage.instance({ hostname: "atlas", project: "/home/dev/shop" });
   const two = await stage.instance({ hostname: "laptop", project: "/home/dev/shop" });

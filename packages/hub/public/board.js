@@ -296,5 +296,5 @@
   hear(true);
   showFilter();
   showCounts();
-  Object.assign(window.orchestrator, { board: { update, say, allCards } });
+  Object.assign(window.orchestrator, { board: { update, say, allCards, beforeChange } });
 })();

@@ -166,6 +166,31 @@
     }, NEWS_EVERY_MS);
   }
 
+  // ── A hand on its way to a card finds it where it was ──
+  /** So long after the pointer moved over the board no card changes places, */
+  const REACH_MS = 700,
+    /** but each does after so long. */
+    HELD_MS = 3 * SECOND;
+  let reachedAt = 0,
+    heldSince,
+    heldTimer;
+
+  const reach = () => (reachedAt = Date.now());
+
+  function update(how) {
+    clearTimeout(heldTimer);
+    const until = Math.min(reachedAt + REACH_MS, (heldSince ?? Date.now()) + HELD_MS);
+    if (how.isStill || until <= Date.now()) {
+      heldSince = undefined;
+      return cards.update(how);
+    }
+    heldSince ??= Date.now();
+    heldTimer = setTimeout(() => {
+      cards.beforeChange();
+      update(how);
+    }, until - Date.now());
+  }
+
   function told({ detail }) {
     tellDetails(detail.message);
     const counts = document.getElementById("counts");
@@ -174,11 +199,12 @@
       delete counts.dataset.now;
     }
     // The page shows the first whole truth already; what is different in it has not just happened.
-    cards.update({ isStill: isFresh, isSilent: isFirst });
+    update({ isStill: isFresh, isSilent: isFirst });
     isFresh = isFirst = false;
     checkProofs();
   }
 
+  for (const name of ["pointermove", "pointerdown"]) page.addEventListener(name, reach, { passive: true });
   page.addEventListener("htmx:ws:after:connection", (event) => connected(event.detail.connection));
   page.addEventListener("htmx:ws:close", closed);
   page.addEventListener("htmx:ws:error", lost);
