@@ -1,6 +1,7 @@
 /** Why an instance is gone, as its owner's UserHub remembers it: each end has a reason of its own. */
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { HEARTBEAT_PING } from "@ai-orchestrator/protocol";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { connectFake, type FakeConnector } from "../../test/fake-connector.ts";
 import { admit, instanceOf, instancesOf } from "../../test/hub.ts";
@@ -140,4 +141,14 @@ test("the age of a proof can be set to less than 90 seconds, never to more", () 
   expect([age("1"), age("45"), age("90")]).toEqual([1000, 45_000, 90_000]);
   for (const nonsense of ["", "0", "91", "1e9", "-5", "5.5", " 5", "Infinity", "five"])
     expect([nonsense, age(nonsense)]).toEqual([nonsense, 90_000]);
+});
+
+test("a proof of a clock that was ahead and was set right proves nothing, and ends no good connection", async () => {
+  const { socket } = await connectFake(token, "ahead");
+  socket.send(HEARTBEAT_PING);
+  const tunnel = await tunnelOf(OWNER, "ahead");
+  await expect.poll(async () => (await tunnel.presence(OWNER)).provenAt).toBeGreaterThan(0);
+  const now = Date.now() - 3_600_000;
+  vi.spyOn(Date, "now").mockReturnValue(now);
+  expect(await tunnel.presence(OWNER)).toEqual({ connected: true, provenAt: now - proofMaxAgeMs(env) });
 });

@@ -5,6 +5,7 @@ import {
   type ConnectionErrorCode,
   type StatusUpdate,
 } from "@ai-orchestrator/protocol";
+import { isFromFuture } from "../auth/admission.ts";
 import type { GoneReason, Inspection } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { ActiveConnection } from "./active-connection.ts";
@@ -75,9 +76,13 @@ export class InstanceLink {
     return active?.attachment.tellsLog === true ? this.#inspections.ask(active.socket) : null;
   }
 
-  /** When the connector last proved that it lives, in milliseconds since the epoch. */
-  provenAt({ socket, attachment }: ActiveConnection): number {
-    return this.sockets.provenAt(socket, attachment);
+  /**
+   * When the connector last proved that it lives, in milliseconds since the epoch. Where a clock that was ahead then has been set
+   * back since, that is as long ago as it may be: the next heartbeat tells.
+   */
+  provenAt({ socket, attachment }: ConnectorSocket): number {
+    const [at, now] = [this.sockets.provenAt(socket, attachment), Date.now()];
+    return isFromFuture(at, now) ? now - this.#proofMaxAgeMs : at;
   }
 
   /** A browser's socket in memory; undefined where its connection is gone. Stream ids alone say nothing: each connection has its own. */
@@ -153,7 +158,7 @@ export class InstanceLink {
       active.connection.lost();
     }
     // A connection that fell silent has been gone since its last sign of life, not since somebody asked.
-    const at = reason === "heartbeat_timeout" ? this.sockets.provenAt(socket, attachment) : Date.now();
+    const at = reason === "heartbeat_timeout" ? this.provenAt({ socket, attachment }) : Date.now();
     this.#ending = this.sockets.gone({ socket, attachment }, reason, at);
     this.#tunnel.presenceChanged();
     await Promise.all([this.#ending, this.#tunnel.changed()]);
