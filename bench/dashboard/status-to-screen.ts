@@ -94,7 +94,7 @@ async function change(puppets: readonly Puppet[]): Promise<Change[]> {
     const state = STATES[Math.floor(Math.random() * STATES.length)];
     if (puppet === undefined || state === undefined) continue;
     last.set(puppet, number);
-    puppet.set(session(state, `change-${number}`));
+    puppet.set(session(state, `change-${number};`));
     await pause(least + Math.random() * (most - least));
   }
   return changes;

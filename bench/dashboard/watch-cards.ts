@@ -3,7 +3,7 @@
 /** A change that the page has shown; times are milliseconds of the page's clock since the epoch. */
 export interface Seen {
   label: string;
-  /** The `<n>` of `change-<n>` in the card. */
+  /** The `<n>` of `change-<n>;` in the card. */
   number: number;
   /** When the page's socket had the message. */
   messageAt: number;
@@ -11,7 +11,7 @@ export interface Seen {
   shownAt: number;
 }
 
-/** Notes in `window.seen` when each card first shows a text `change-<n>` with a higher n. */
+/** Notes in `window.seen` when each card first shows a text `change-<n>;` with a higher n. */
 export function watchCards(): void {
   const seen: Seen[] = [];
   Object.assign(window, { seen });
@@ -29,7 +29,7 @@ export function watchCards(): void {
     });
   };
   const look = (card: Element) => {
-    const numbers = [...(card.textContent ?? "").matchAll(/change-(\d+)/g)].map(([, digits]) =>
+    const numbers = [...(card.textContent ?? "").matchAll(/change-(\d+);/g)].map(([, digits]) =>
       Number(digits),
     );
     const number = Math.max(0, ...numbers);
