@@ -104,12 +104,14 @@ test("however many ask within five seconds, one check is made, also of what fail
 test("where nothing is kept, one place has as many checks as it has sign-ins in a minute", async () => {
   const request = { headers: { accept: "application/json", "cf-connecting-ip": "203.0.113.9" } };
   const statuses: number[] = [];
-  for (let times = 0; times < 61; times++) {
+  // Minutes are the limiter's own: another may begin meanwhile.
+  while (statuses.length < 121 && statuses.at(-1) !== 429) {
     await forget();
     statuses.push((await askHealth(request)).status);
   }
-  expect(statuses.slice(0, 60).every((status) => status === 200)).toBe(true);
-  expect(statuses[60]).toBe(429);
+  expect(statuses.pop()).toBe(429);
+  expect(statuses.length).toBeGreaterThanOrEqual(60);
+  expect(new Set(statuses)).toEqual(new Set([200]));
   // Sign-ins are counted for themselves.
   const { success } = await env.EDGE_SIGN_IN.limit({ key: "203.0.113.9" });
   expect(success).toBe(true);
