@@ -107,7 +107,10 @@ async function firstLoad(stage: Stage, signedIn: BrowserContext): Promise<Resour
     .evaluateAll((links) => links.map((link) => (link as HTMLLinkElement).href));
   const resources = await Promise.all(responses.values());
   for (const url of linked.filter((one) => !responses.has(one))) {
-    const body = await page.evaluate(async (address) => (await fetch(address)).text(), url);
+    const body = await page.evaluate(async (address) => {
+      const answer = await fetch(address);
+      return [...new Uint8Array(await answer.arrayBuffer())];
+    }, url);
     const bytes = Buffer.from(body);
     resources.push(toResource(new URL(url).pathname, bytes, bytes.byteLength));
   }
