@@ -1,5 +1,5 @@
 /** Hands on the keyboard: every key, every action with what it does to the card, what is refused, and where the focus is. */
-import type { Page } from "playwright-core";
+import type { Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   openDashboard,
@@ -268,6 +268,35 @@ describe("on a card", () => {
     expect(unexpected(dashboard)).toEqual([]);
   });
 
+  it("does once what is asked for twice before it is answered, and says the same thing once", async () => {
+    const [puppet, gone] = [await stage.instance(), await stage.instance()];
+    const { page } = await stage.dashboard();
+    const sent = sentBy(page);
+    const held: Route[] = [];
+    await page.route("**/disconnect", (route) => {
+      held.push(route);
+    });
+    await focusOn(page, puppet);
+    await page.keyboard.press("d");
+    await page.keyboard.press("d");
+    await page.keyboard.press("d");
+    await expect.poll(() => held.length).toBeGreaterThan(0);
+    expect(sent).toEqual([`/clients/${puppet.label}/disconnect`]);
+    await held[0]?.continue();
+    await page.waitForSelector(`${puppet.card}[data-state=unreachable]`);
+
+    await gone.stop();
+    await page.waitForSelector(`${gone.card}[data-state=unreachable]`);
+    const alerts = page.locator("#alerts .toast", { hasText: "There is no connector to ask" });
+    for (let times = 0; times < 2; times++) {
+      await focusOn(page, gone);
+      await Promise.all([page.waitForResponse("**/refresh"), page.keyboard.press("r")]);
+      await alerts.first().waitFor();
+      await page.waitForSelector(`${gone.card}:not([data-pending])`);
+    }
+    expect(await alerts.count()).toBe(1);
+  });
+
   it("f asks before it forgets, and says why it does not", async () => {
     const [stays, goes] = [await stage.instance(), await stage.instance({ project: "/home/dev/old" })];
     await goes.stop();
@@ -327,11 +356,14 @@ describe("on a card", () => {
     await expect.poll(() => page.getAttribute(puppet.card, "data-pending"), { timeout: 8000 }).toBe(null);
   });
 
-  it("shows a refusal without words, a hostile one as text, and at most three", async () => {
+  it("shows a refusal without words, a hostile one as text, each once and at most three", async () => {
     const puppet = await stage.instance();
     const { page, context, watch } = await stage.dashboard();
     await focusOn(page, puppet);
-    const bodies = ["<h1>gone</h1>", `{"error":{"message":"<img src=x onerror=alert(1)>"}}`, "{}", ""];
+    const refusal = (message: string) => JSON.stringify({ error: { message } });
+    const hostile = refusal("<img src=x onerror=alert(1)>");
+    // Those without words say the same, once.
+    const bodies = [refusal("First"), "<h1>gone</h1>", "{}", hostile, refusal("Second"), ""];
     for (const body of bodies) {
       await context.route("**/refresh", (route) => route.fulfill({ status: 500, body }));
       await page.keyboard.press("r");

@@ -68,6 +68,7 @@
    */
   function notify(text, { title = "", isError = false, undo } = {}) {
     const region = byId(isError ? "alerts" : "notices");
+    const isSame = (one) => one.textContent === toast.textContent;
     const toast = byId("toast-template").content.firstElementChild.cloneNode(true);
     const [undoButton, closeButton] = toast.querySelectorAll("button");
     toast.querySelector("bdi").textContent = short(title);
@@ -81,10 +82,13 @@
         undo.run();
       });
     }
+    for (const old of [...region.children].filter(isSame)) old.remove();
     region.append(toast);
     while (region.children.length > MAX_NOTICES) region.firstElementChild.remove();
     if (!isError) setTimeout(() => toast.remove(), undo === undefined ? NOTICE_MS : UNDO_MS);
   }
+
+  const UNREACHED = "The hub could not be reached, so nothing was changed. Try again when it is back.";
 
   /** What a refusal says, in the words of its JSON body. */
   function refusalText(body) {
@@ -148,6 +152,8 @@
     const { label, title } = subject;
     const body = fields ?? (await fieldsFor(action, subject));
     if (body === undefined) return;
+    const isAsked = cardOf(label)?.dataset.pending === pending;
+    if (isAsked && Object.keys(body).length === 0) return;
     setPending(label, pending);
     try {
       const answer = await fetch(path.replace(":id", label), {
@@ -160,11 +166,7 @@
       if (answer.status === 401) return location.reload();
       refused(label, title, refusalText(await answer.text()));
     } catch {
-      refused(
-        label,
-        title,
-        "The hub could not be reached, so nothing was changed. Try again when it is back.",
-      );
+      refused(label, title, UNREACHED);
     }
   }
 
@@ -235,6 +237,9 @@
     if (response.status === 401) location.reload();
     else if (response.headers.get("content-type")?.startsWith("application/json"))
       notify(refusalText(text), { isError: true });
+  });
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+    if (ctx?.request !== undefined && ctx.response === undefined) notify(UNREACHED, { isError: true });
   });
   Object.assign(window.orchestrator, { act, actions, subjectOf, notify, showHelp });
 })();
