@@ -129,10 +129,10 @@ async function firstPaint(stage: Stage, signedIn: BrowserContext): Promise<numbe
   for (let load = 0; load < PAINTS; load++) {
     const { context, page } = await freshBrowser(stage, signedIn);
     await page.goto(stage.hub.origin + routes.dashboard, { waitUntil: "load" });
+    // It may come after everything has loaded.
+    await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length > 0);
     paints.push(
-      await page.evaluate(
-        () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.NaN,
-      ),
+      await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0),
     );
     await context.close();
   }
