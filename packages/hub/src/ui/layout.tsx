@@ -49,13 +49,13 @@ export function Layout({ title, session, current, now, children }: LayoutProps) 
         <link rel="stylesheet" href={assetPath("app.css")} />
       </head>
       <body data-now={now}>
-        {session !== undefined && (
-          <a class="visually-hidden" href={`#${CONTENT_ID}`}>
-            Skip to the content
-          </a>
-        )}
         <GlyphSprite />
         <header class="top">
+          {session !== undefined && (
+            <a class="visually-hidden" href={`#${CONTENT_ID}`}>
+              Skip to the content
+            </a>
+          )}
           <a class="brand" href={routes.home}>
             Orchestrator
           </a>
