@@ -19,7 +19,7 @@ import { issueInstanceToken } from "./auth/token.ts";
 import { saveAllowedEntity } from "./db/allowed-entities.ts";
 import { upsertUser } from "./db/users.ts";
 import { instanceLabel, instanceOrigin } from "./origins.ts";
-import { routes } from "./routes.ts";
+import { instanceRoutes, routes } from "./routes.ts";
 import type { UserHub } from "./user-hub/user-hub.ts";
 
 /** Later than any real clock: alarms go off when the test says so. */
@@ -257,6 +257,25 @@ async function openInstance(id: string): Promise<number> {
   return 4;
 }
 
+/** An hour of an instance's page that somebody looks at: its mark asks as mark.js does, with every second heartbeat. */
+async function showMarkForAnHour(): Promise<Asked> {
+  const headers = { upgrade: "websocket" };
+  const { webSocket: mark } = await view(owner, "instance-0", instanceRoutes.presence, { headers });
+  if (mark === null) throw new Error("No socket for the mark.");
+  mark.accept();
+  for (let minute = 1; minute <= HOUR_MS / MINUTE_MS; minute++) {
+    pass(MINUTE_MS);
+    beatAt.set("instance-0", Date.now());
+    mark.send(HEARTBEAT_PING);
+    mark.send(HEARTBEAT_PING);
+    mark.send("look");
+    await called("Tunnel.webSocketMessage", minute);
+  }
+  mark.close(1000, "");
+  await called("Tunnel.webSocketClose", 1);
+  return { workerRequests: 1, answered: (2 * HOUR_MS) / MINUTE_MS };
+}
+
 async function sendThroughTunnel(messages: number): Promise<number> {
   const opened = await openWebSocket(owner, "instance-0");
   for (let index = 0; index < messages; index++) {
@@ -333,6 +352,7 @@ const happenings: Record<string, () => Promise<Asked>> = {
   "a WebSocket through the tunnel, 100 messages each way": async () => ({
     workerRequests: await sendThroughTunnel(100),
   }),
+  "an hour before an instance's page": showMarkForAnHour,
   "a dashboard is opened": async () => {
     await (await browser.open(routes.dashboard)).text();
     await openPage();
