@@ -201,11 +201,13 @@ it("shows the card that goes to another place on its way, and no other; what it 
   for (const { card } of [puppet, other]) await page.waitForSelector(card);
   await page.evaluate(() => {
     const moves: { id: string; isClickable: boolean }[] = [];
-    Object.assign(window, { moves });
+    const times: number[] = [];
+    Object.assign(window, { moves, times });
     const animate = Reflect.get(Element.prototype, "animate");
     Element.prototype.animate = function (...how) {
       const link = document.querySelector(".nav a");
       const { x, y } = link?.getBoundingClientRect() ?? { x: 0, y: 0 };
+      times.push(performance.now());
       moves.push({ id: this.id, isClickable: document.elementFromPoint(x + 2, y + 10) === link });
       return animate.apply(this, how);
     };
@@ -215,11 +217,26 @@ it("shows the card that goes to another place on its way, and no other; what it 
   const moves = () => page.evaluate(() => (window as unknown as { moves: unknown[] }).moves);
   await expect.poll(moves).toEqual([{ id: puppet.card.slice(1), isClickable: true }]);
 
+  // In a storm cards take their places at once: drawing each move would hold up the next.
+  await pause(400);
+  for (const state of ["working", "done", "failed", "working", "idle"] as const) {
+    puppet.set(session(state));
+    await page.waitForSelector(`${puppet.card}[data-state=${state}]`);
+  }
+  const times = await page.evaluate(() => (window as unknown as { times: number[] }).times);
+  for (const [index, at] of times.entries()) expect(at - (times[index - 1] ?? 0)).toBeGreaterThan(100);
+  const before = times.length;
+  await pause(400);
+  puppet.set(session("needs_answer"));
+  await page.waitForSelector(`#lane-needs-you ${puppet.card}`);
+  await expect.poll(async () => (await moves()).length).toBe(before + 1);
+  const shown = (await moves()).length;
+
   await page.emulateMedia({ reducedMotion: "reduce" });
   puppet.set(session("working"));
   await page.waitForSelector(`#lane-working ${puppet.card}`);
   await pause(100);
-  expect(await moves()).toHaveLength(1);
+  expect(await moves()).toHaveLength(shown);
 });
 
 it("is told the truth when it is opened while things change", async () => {

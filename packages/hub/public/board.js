@@ -82,23 +82,27 @@
 
   /** Puts every card in its group and place; those whose place is another are shown moving there, unless `isStill`. */
   function place(isStill) {
-    if (!isStill && drawnAt !== undefined)
-      for (const card of allCards()) if (isPlacedAnew(card)) moving.add(card);
+    const moved = allCards().filter(isPlacedAnew);
+    if (moved.length > 0) movedAt = performance.now();
+    if (!isStill && drawnAt !== undefined) moved.forEach((card) => moving.add(card));
     if (isInPlace()) showFilter();
     else arrange();
     for (const card of allCards()) places.set(card, placeOf(card));
   }
 
-  // ── Moves: each by an animation of that card alone, because a view transition takes pictures of all of them first, which takes
-  // longer than the move. Where cards are is asked only while the page is laid out, so that nothing is laid out twice. ──
+  // ── Moves, of each card alone: a view transition takes pictures of all, which takes longer than the move. Where cards are is
+  // asked only while the page is laid out. ──
   const MOVE_MS = 150;
+  /** Moves closer together than this are not shown: drawing them would hold up the next. */
+  const STORM_MS = 250;
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
   const moving = new Set();
   /** Where each card was when the page was last drawn; from the first message after that until it is drawn again. */
-  let drawnAt;
+  let [drawnAt, movedAt] = [undefined, -STORM_MS];
 
   function beforeChange() {
-    if (drawnAt !== undefined || document.hidden || isCalm.matches) return;
+    const isStorm = performance.now() < movedAt + STORM_MS;
+    if (isStorm || drawnAt !== undefined || document.hidden || isCalm.matches) return;
     drawnAt = new Map(allCards().map((card) => [card, card.getBoundingClientRect()]));
     requestAnimationFrame(showMoves);
   }
@@ -222,23 +226,19 @@
   let states = new Map();
   /** What is to be said of instances, by their card's id, and of the page itself. */
   const toSay = new Map();
-  let sayTimer,
-    saidAt = 0;
+  let [sayTimer, saidAt] = [undefined, 0];
 
   function speakSoon() {
-    const waitMs = Math.max(SAY_AFTER_MS, saidAt + SAY_EVERY_MS - Date.now());
-    sayTimer ??= setTimeout(speak, waitMs);
+    sayTimer ??= setTimeout(speak, Math.max(SAY_AFTER_MS, saidAt + SAY_EVERY_MS - Date.now()));
   }
 
   function sentence(changes) {
     if (changes.length <= MAX_NAMED)
       return changes.map(({ name, state }) => `${name} ${PHRASES[state][0]}`).join(", ");
-    const numbers = Object.keys(PHRASES).map((state) => [
-      state,
-      changes.filter((change) => change.state === state).length,
-    ]);
-    const some = numbers.filter(([, count]) => count > 0);
-    return some.map(([state, count]) => `${count} ${PHRASES[state][count === 1 ? 0 : 1]}`).join(", ");
+    const groups = Map.groupBy(changes, ({ state }) => state);
+    const some = Object.keys(PHRASES).filter((state) => groups.has(state));
+    const count = (state) => groups.get(state).length;
+    return some.map((state) => `${count(state)} ${PHRASES[state][count(state) === 1 ? 0 : 1]}`).join(", ");
   }
 
   function speak() {
