@@ -75,13 +75,11 @@ export function Layout({ title, session, current, now, children }: LayoutProps) 
 }
 
 /**
- * At the end and not deferred: htmx begins when the page is read, and does not wait for deferred scripts after it. Its
- * extension would come too late to be asked, and board.js too late to hear of the connection.
+ * At the end: htmx and its extension, which are not deferred, so that htmx begins when the page has been read and every deferred
+ * script has run; deferred itself it would begin before them. The deferred ones, in this order, hold up no first paint.
  */
 function Scripts({ isSignedIn, isBoard }: { isSignedIn: boolean; isBoard: boolean }) {
   const files = [
-    "htmx.min",
-    "hx-ws.min",
     "app",
     ...(isSignedIn ? ["dialogs", "keys", "rank", "palette", "installation"] : []),
     ...(isBoard ? ["board", "live", "badge"] : []),
@@ -89,6 +87,9 @@ function Scripts({ isSignedIn, isBoard }: { isSignedIn: boolean; isBoard: boolea
   return (
     <>
       {files.map((file) => (
+        <script src={assetPath(`${file}.js`)} defer></script>
+      ))}
+      {["htmx.min", "hx-ws.min"].map((file) => (
         <script src={assetPath(`${file}.js`)}></script>
       ))}
     </>
