@@ -7,7 +7,7 @@ import {
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
 import { type ErrorCode } from "../error-codes.ts";
-import { errorResponse, HubError } from "../errors.ts";
+import { errorResponse, HubError, type ErrorDetail } from "../errors.ts";
 import type { ActiveConnection } from "./active-connection.ts";
 import { requestFields, responseHeaders, type VerifiedViewer } from "./headers.ts";
 import { HttpExchange } from "./http-exchange.ts";
@@ -29,18 +29,19 @@ const PAGE_OF: Record<StreamErrorCode, ErrorCode> = {
   overloaded: "too_many_streams",
 };
 
-/** Proxies one request; whatever fails before the answer's head is an error page, never an exception. */
+/** Proxies one request; whatever fails before the answer's head is an error page with these ways on, never an exception. */
 export async function proxy(
   active: ActiveConnection,
   request: Request,
   viewer: VerifiedViewer,
+  ways: Pick<ErrorDetail, "link" | "otherLink">,
 ): Promise<Response> {
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   try {
     return await (isUpgrade ? proxyWebSocket(active, request, viewer) : proxyHttp(active, request, viewer));
   } catch (error) {
-    if (error instanceof HubError) return errorResponse(error.code, request);
-    if (error instanceof StreamError) return errorResponse(PAGE_OF[error.code], request);
+    if (error instanceof HubError) return errorResponse(error.code, request, ways);
+    if (error instanceof StreamError) return errorResponse(PAGE_OF[error.code], request, ways);
     throw error;
   }
 }

@@ -14,7 +14,7 @@ import {
   view as viewAs,
   type ViewerRequest,
 } from "../../test/viewer.ts";
-import { encodeControl } from "@ai-orchestrator/protocol";
+import { encodeControl, type Stream } from "@ai-orchestrator/protocol";
 import { attach, attachmentOf, SocketTag } from "./attachments.ts";
 
 const OWNER = "github:1";
@@ -227,6 +227,20 @@ describe("looking", () => {
     expect(page.headers.get("retry-after")).toBe("5");
     expect(await page.text()).toContain("unreachable");
     expect((await view("never-seen", "/")).status).toBe(404);
+  });
+
+  it("an application that does not answer is a page that leads on, without the query", async () => {
+    const http = (stream: Stream) => stream.reset("upstream_unreachable");
+    await connectFake(token, "app-away", { http });
+    const asked = (method: string) =>
+      view("app-away", "/deep?secret=canary", { method, headers: { accept: "text/html" } });
+    const page = await (await asked("GET")).text();
+    expect(page).toContain(`href="">Try again</a>`);
+    expect(page).toContain(`href="${env.HUB_ORIGIN}/dashboard">Go to the dashboard</a>`);
+    expect(page).not.toContain("canary");
+    const posted = await (await asked("POST")).text();
+    expect(posted).not.toContain("Try again");
+    expect(posted).toContain("Go to the dashboard");
   });
 
   it("a cookie that is not fresh counts while its sign-in lives, is renewed, and leaves a compressed body as it is", async () => {

@@ -58,7 +58,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     if (new URL(request.url).pathname === instanceRoutes.presence) return this.#acceptMark(request, viewer);
     const active = this.#link.proven();
     if (!active) return this.#offline(request);
-    const response = await proxy(active, request, viewer);
+    const response = await proxy(active, request, viewer, this.#waysOn(request));
     if (this.#sessions.isEnded(viewer.sessionId)) return signedOutAnswer();
     if (response.webSocket) await this.#schedule();
     return response;
@@ -178,11 +178,22 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
 
   #offline(request: Request): Response {
     const instance = this.#link.sockets.clientId();
-    const link = { href: new URL(routes.dashboard, this.env.HUB_ORIGIN).href, text: "Go to the dashboard" };
     return errorResponse("instance_offline", request, {
-      link,
+      link: this.#dashboardLink(),
       ...(instance === undefined ? {} : { instance }),
     });
+  }
+
+  #dashboardLink() {
+    return { href: new URL(routes.dashboard, this.env.HUB_ORIGIN).href, text: "Go to the dashboard" };
+  }
+
+  /** From an error page. What was asked for is asked for again by an empty address: pages of errors hold no query. */
+  #waysOn({ method }: Request) {
+    const dashboard = this.#dashboardLink();
+    return method === "GET"
+      ? { link: { href: "", text: "Try again" }, otherLink: dashboard }
+      : { link: dashboard };
   }
 
   /** Sets the alarm to what is due first. While it is being handled, what is due is in hand. */
