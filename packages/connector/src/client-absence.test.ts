@@ -19,7 +19,8 @@ const connections = ({ events }: RunningClient) => events.filter((event) => even
 
 async function connected() {
   const clocks = jumpingClocks();
-  running = await startClient();
+  // Pauses grow to half a minute otherwise, which is longer than a test waits.
+  running = await startClient({ maxReconnectSeconds: 2 });
   await vi.waitFor(() => expect(connections(running)).toBe(1));
   return { ...running, clocks };
 }
