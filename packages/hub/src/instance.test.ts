@@ -1,5 +1,6 @@
 import type { ClaudeSession, SessionState } from "@ai-orchestrator/protocol";
 import { expect, test } from "vitest";
+import { exampleInstance } from "../test/example-instance.ts";
 import {
   byOrder,
   cardState,
@@ -9,35 +10,7 @@ import {
   instanceTitle,
   laneOf,
   sessionsByUrgency,
-  type Instance,
 } from "./instance.ts";
-
-function instance(clientId: string, more: Partial<Instance> = {}): Instance {
-  return {
-    clientId,
-    label: `${clientId}-abcdefghij`,
-    tokenId: "t",
-    software: { name: "connector", version: "1" },
-    hostname: "laptop",
-    project: `/home/ann/src/${clientId}`,
-    platform: "linux",
-    upstream: null,
-    status: "idle",
-    statusSince: 10,
-    sessions: [],
-    connected: true,
-    connectedAt: 5,
-    heardAt: 10,
-    goneAt: null,
-    goneReason: null,
-    firstSeenAt: 1,
-    name: "",
-    keptAway: false,
-    seenUntil: 0,
-    absence: null,
-    ...more,
-  };
-}
 
 function session(state: SessionState, since = 1): ClaudeSession {
   return { id: `${state}-${since}`, state, since, project: "/p" };
@@ -52,7 +25,7 @@ test("a card says its most urgent session, and of equals the one that has been s
     session("needs_permission", 8),
     session("needs_permission", 7),
   ];
-  expect(sessionsByUrgency(instance("a", { sessions })).map(({ id }) => id)).toEqual([
+  expect(sessionsByUrgency(exampleInstance("a", { sessions })).map(({ id }) => id)).toEqual([
     "needs_permission-7",
     "needs_permission-8",
     "needs_answer-9",
@@ -60,7 +33,7 @@ test("a card says its most urgent session, and of equals the one that has been s
     "working-3",
     "idle-1",
   ]);
-  expect(cardState(instance("a", { sessions }))).toEqual({ state: "needs_permission", since: 7 });
+  expect(cardState(exampleInstance("a", { sessions }))).toEqual({ state: "needs_permission", since: 7 });
 });
 
 test.each([
@@ -73,7 +46,7 @@ test.each([
     { state: "unreachable", since: 20 },
   ],
 ])("%j reads as %j", (more, state) => {
-  expect(cardState(instance("a", more))).toEqual(state);
+  expect(cardState(exampleInstance("a", more))).toEqual(state);
 });
 
 test("what waits, asks or failed needs you; nothing else does", () => {
@@ -98,17 +71,18 @@ test("what waits, asks or failed needs you; nothing else does", () => {
 });
 
 test("what waits is ordered by how long, the rest by name", () => {
-  const waiting = (id: string, since: number) => instance(id, { sessions: [session("needs_answer", since)] });
+  const waiting = (id: string, since: number) =>
+    exampleInstance(id, { sessions: [session("needs_answer", since)] });
   const order = [waiting("x", 900), waiting("y", 80), waiting("z", 1000)].toSorted(byOrder);
   expect(order.map(({ clientId }) => clientId)).toEqual(["y", "x", "z"]);
-  const quiet = [instance("b"), instance("C"), instance("a")].toSorted(byOrder);
+  const quiet = [exampleInstance("b"), exampleInstance("C"), exampleInstance("a")].toSorted(byOrder);
   expect(quiet.map(({ clientId }) => clientId)).toEqual(["a", "b", "C"]);
 });
 
 test("what ended stays marked until it is seen, and what ends later is marked again", () => {
   const ended = [session("done", 4), session("failed", 6), session("working", 3)];
   const states = (seenUntil: number) =>
-    sessionsByUrgency(instance("a", { sessions: ended, seenUntil })).map(({ state }) => state);
+    sessionsByUrgency(exampleInstance("a", { sessions: ended, seenUntil })).map(({ state }) => state);
   expect(states(0)).toEqual(["failed", "done", "working"]);
   expect(states(4)).toEqual(["failed", "working", "idle"]);
   expect(states(6)).toEqual(["working", "idle", "idle"]);
@@ -117,13 +91,13 @@ test("what ended stays marked until it is seen, and what ends later is marked ag
 test("the most urgent come first, whatever cards are grouped by", () => {
   const sessions = (state: SessionState) => ({ sessions: [session(state)] });
   const order = [
-    instance("gone", { connected: false }),
-    instance("idle"),
-    instance("works", sessions("working")),
-    instance("done", sessions("done")),
-    instance("failed", sessions("failed")),
-    instance("asks", sessions("needs_answer")),
-    instance("waits", sessions("needs_permission")),
+    exampleInstance("gone", { connected: false }),
+    exampleInstance("idle"),
+    exampleInstance("works", sessions("working")),
+    exampleInstance("done", sessions("done")),
+    exampleInstance("failed", sessions("failed")),
+    exampleInstance("asks", sessions("needs_answer")),
+    exampleInstance("waits", sessions("needs_permission")),
   ].toSorted(byOrder);
   expect(order.map(({ clientId }) => clientId)).toEqual([
     "waits",
@@ -137,7 +111,7 @@ test("the most urgent come first, whatever cards are grouped by", () => {
 });
 
 test("a card has a group in every grouping", () => {
-  expect(GROUPINGS.map((grouping) => groupOf(instance("shop"), grouping))).toEqual([
+  expect(GROUPINGS.map((grouping) => groupOf(exampleInstance("shop"), grouping))).toEqual([
     "quiet",
     "laptop",
     "shop",
@@ -156,11 +130,11 @@ test("an instance is called by its name, else its project, else its host, else i
 
 test("what is unreachable counts as nothing else", () => {
   const counts = countInstances([
-    instance("a", { status: "busy", sessions: [session("needs_answer")] }),
-    instance("b", { status: "busy" }),
-    instance("c", { status: "active", sessions: [session("failed")] }),
-    instance("d"),
-    instance("e", { connected: false, status: "busy", sessions: [session("needs_answer")] }),
+    exampleInstance("a", { status: "busy", sessions: [session("needs_answer")] }),
+    exampleInstance("b", { status: "busy" }),
+    exampleInstance("c", { status: "active", sessions: [session("failed")] }),
+    exampleInstance("d"),
+    exampleInstance("e", { connected: false, status: "busy", sessions: [session("needs_answer")] }),
   ]);
   expect(counts).toEqual({ needsYou: 2, done: 0, busy: 2, active: 1, idle: 1, unreachable: 1 });
 });

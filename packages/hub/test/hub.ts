@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { app } from "../src/app.ts";
 import type { Role } from "../src/auth/policy.ts";
 import { signIn } from "../src/auth/session.ts";
+import { issueInstanceToken } from "../src/auth/token.ts";
 import type { InstanceConnected, SignedOut } from "../src/contracts.ts";
 import { upsertUser } from "../src/db/users.ts";
 import type { Instance } from "../src/instance.ts";
@@ -87,6 +88,13 @@ export function connected(clientId: string, more: Partial<InstanceConnected> = {
     connectedAt: Date.now(),
     ...more,
   };
+}
+
+/** Adds a person whom the policy lets in; returns a token for their instances. */
+export async function ownerWithToken(id: string): Promise<string> {
+  await upsertUser(env.DB, { id, login: "ann", name: "Ann" });
+  await admit(id);
+  return (await issueInstanceToken(env.DB, { userId: id, name: "test" })).text;
 }
 
 /** A sign-in that has not ended, as far as any object knows. */

@@ -4,10 +4,9 @@ import { env } from "cloudflare:workers";
 import { HEARTBEAT_PING } from "@ai-orchestrator/protocol";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { connectFake, type FakeConnector } from "../../test/fake-connector.ts";
-import { admit, instanceOf, instancesOf } from "../../test/hub.ts";
+import { instanceOf, instancesOf, ownerWithToken } from "../../test/hub.ts";
 import { tunnelOf, view } from "../../test/viewer.ts";
 import { issueInstanceToken } from "../auth/token.ts";
-import { upsertUser } from "../db/users.ts";
 import { UserHub } from "../user-hub/user-hub.ts";
 import { proofMaxAgeMs } from "../proof-age.ts";
 
@@ -15,9 +14,7 @@ const OWNER = "github:1";
 let token: string;
 
 beforeAll(async () => {
-  await upsertUser(env.DB, { id: OWNER, login: "ann", name: "Ann" });
-  await admit(OWNER);
-  ({ text: token } = await issueInstanceToken(env.DB, { userId: OWNER, name: "test" }));
+  token = await ownerWithToken(OWNER);
 });
 afterEach(() => {
   vi.restoreAllMocks();

@@ -1,13 +1,10 @@
 /** Asking a connector for its log: what it answers, what it does not, and that nothing of it keeps the object awake. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { encodeControl, type LogLine } from "@ai-orchestrator/protocol";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { connectFake, type FakeApplication, type FakeConnector } from "../../test/fake-connector.ts";
-import { admit } from "../../test/hub.ts";
+import { ownerWithToken } from "../../test/hub.ts";
 import { tunnelOf, view } from "../../test/viewer.ts";
-import { issueInstanceToken } from "../auth/token.ts";
-import { upsertUser } from "../db/users.ts";
 import { UserHub } from "../user-hub/user-hub.ts";
 
 const OWNER = "github:1";
@@ -18,9 +15,7 @@ const LINES: LogLine[] = [
 let token: string;
 
 beforeAll(async () => {
-  await upsertUser(env.DB, { id: OWNER, login: "ann", name: "Ann" });
-  await admit(OWNER);
-  ({ text: token } = await issueInstanceToken(env.DB, { userId: OWNER, name: "test" }));
+  token = await ownerWithToken(OWNER);
 });
 afterEach(() => {
   vi.restoreAllMocks();

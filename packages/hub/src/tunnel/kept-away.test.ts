@@ -4,11 +4,10 @@ import { env } from "cloudflare:workers";
 import { encodeControl } from "@ai-orchestrator/protocol";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { connectFake, dial, registerMessage } from "../../test/fake-connector.ts";
-import { admit } from "../../test/hub.ts";
+import { ownerWithToken } from "../../test/hub.ts";
 import { tunnelOf, view } from "../../test/viewer.ts";
 import { issueInstanceToken } from "../auth/token.ts";
 import { revokeToken } from "../db/tokens.ts";
-import { upsertUser } from "../db/users.ts";
 import { SocketTag } from "./attachments.ts";
 import { UserHub } from "../user-hub/user-hub.ts";
 
@@ -17,9 +16,7 @@ const MESSAGE = "Its owner has disconnected this instance.";
 let token: string;
 
 beforeAll(async () => {
-  await upsertUser(env.DB, { id: OWNER, login: "ann", name: "Ann" });
-  await admit(OWNER);
-  ({ text: token } = await issueInstanceToken(env.DB, { userId: OWNER, name: "test" }));
+  token = await ownerWithToken(OWNER);
 });
 afterEach(() => {
   vi.restoreAllMocks();

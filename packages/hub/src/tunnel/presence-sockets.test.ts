@@ -4,11 +4,9 @@ import { env } from "cloudflare:workers";
 import { HEARTBEAT_PING, HEARTBEAT_PONG } from "@ai-orchestrator/protocol";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { connectFake } from "../../test/fake-connector.ts";
-import { admit } from "../../test/hub.ts";
+import { ownerWithToken } from "../../test/hub.ts";
 import { openWebSocket, tunnelOf, view, type ViewerRequest } from "../../test/viewer.ts";
-import { issueInstanceToken } from "../auth/token.ts";
 import { createSession, deleteSessions } from "../db/sessions.ts";
-import { upsertUser } from "../db/users.ts";
 import { instanceRoutes } from "../routes.ts";
 import { attachmentOf, SocketTag } from "./attachments.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -19,9 +17,7 @@ const upgrade = { upgrade: "websocket" };
 let token: string;
 
 beforeAll(async () => {
-  await upsertUser(env.DB, { id: OWNER, login: "ann", name: "Ann" });
-  await admit(OWNER);
-  ({ text: token } = await issueInstanceToken(env.DB, { userId: OWNER, name: "test" }));
+  token = await ownerWithToken(OWNER);
 });
 afterEach(() => {
   vi.restoreAllMocks();

@@ -3,19 +3,15 @@ import { env } from "cloudflare:workers";
 import type { ClaudeSession } from "@ai-orchestrator/protocol";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { connectFake } from "../../test/fake-connector.ts";
-import { admit, instanceOf } from "../../test/hub.ts";
+import { instanceOf, ownerWithToken } from "../../test/hub.ts";
 import { tunnelOf } from "../../test/viewer.ts";
-import { issueInstanceToken } from "../auth/token.ts";
-import { upsertUser } from "../db/users.ts";
 import { UserHub } from "../user-hub/user-hub.ts";
 
 const OWNER = "github:flood";
 let token: string;
 
 beforeAll(async () => {
-  await upsertUser(env.DB, { id: OWNER, login: "ann", name: "Ann" });
-  await admit(OWNER);
-  ({ text: token } = await issueInstanceToken(env.DB, { userId: OWNER, name: "test" }));
+  token = await ownerWithToken(OWNER);
 });
 afterEach(() => {
   vi.restoreAllMocks();

@@ -4,13 +4,11 @@ import { env } from "cloudflare:workers";
 import type { Stream } from "@ai-orchestrator/protocol";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { connectFake, type FakeApplication, type FakeConnector } from "../../test/fake-connector.ts";
-import { admit } from "../../test/hub.ts";
+import { admit, ownerWithToken } from "../../test/hub.ts";
 import { openWebSocket, tunnelOf, view, type ViewerRequest } from "../../test/viewer.ts";
 import { ABSOLUTE_MS, IDLE_MS } from "../auth/session.ts";
-import { issueInstanceToken } from "../auth/token.ts";
 import { readViewerCookie } from "../auth/viewer.ts";
 import { createSession, deleteSessions } from "../db/sessions.ts";
-import { upsertUser } from "../db/users.ts";
 import { instanceLabel } from "../origins.ts";
 import { UserHub } from "../user-hub/user-hub.ts";
 import { attachmentOf } from "./attachments.ts";
@@ -21,9 +19,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 let token: string;
 
 beforeAll(async () => {
-  await upsertUser(env.DB, { id: OWNER, login: "ann", name: "Ann" });
-  await admit(OWNER);
-  ({ text: token } = await issueInstanceToken(env.DB, { userId: OWNER, name: "test" }));
+  token = await ownerWithToken(OWNER);
 });
 afterEach(() => {
   vi.restoreAllMocks();

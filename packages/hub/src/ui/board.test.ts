@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Grouping, Instance } from "../instance.ts";
 import { newPerson, openPage } from "../../test/dashboards.ts";
+import { exampleInstance } from "../../test/example-instance.ts";
 import { ask, connected, cookiePair, type Person } from "../../test/hub.ts";
 import { routes } from "../routes.ts";
 import { renderBoard, renderChange, renderProofs } from "./push.tsx";
@@ -11,32 +12,8 @@ const VIEW = {
 };
 const NOBODY = { needsYou: 0, done: 0, busy: 0, active: 0, idle: 0, unreachable: 0 };
 
-function instance(clientId: string, more: Partial<Instance> = {}): Instance {
-  return {
-    clientId,
-    label: `${clientId}-abcdefghij`,
-    tokenId: "t",
-    software: { name: "connector", version: "1" },
-    hostname: "laptop",
-    project: `/home/ann/src/${clientId}`,
-    platform: "linux",
-    upstream: null,
-    status: "idle",
-    statusSince: 10,
-    sessions: [],
-    connected: true,
-    connectedAt: 5,
-    heardAt: 990_000,
-    goneAt: null,
-    goneReason: null,
-    firstSeenAt: 1,
-    name: "",
-    keptAway: false,
-    seenUntil: 0,
-    absence: null,
-    ...more,
-  };
-}
+const instance = (clientId: string, more: Partial<Instance> = {}): Instance =>
+  exampleInstance(clientId, { heardAt: 990_000, ...more });
 
 const attributes = (html: string, name: string) =>
   [...html.matchAll(new RegExp(` ${name}="([^"]*)"`, "g"))].map(([, value]) => value);

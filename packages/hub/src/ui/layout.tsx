@@ -1,9 +1,9 @@
-import { html } from "hono/html";
 import type { Child } from "hono/jsx";
 import { assetPath } from "../assets.ts";
 import type { Session } from "../auth/session.ts";
 import { routes } from "../routes.ts";
 import { Dialogs } from "./dialogs.tsx";
+import { Document } from "./document.tsx";
 import { GlyphSprite } from "./glyph.tsx";
 import { PaletteButton } from "./palette.tsx";
 
@@ -31,23 +31,8 @@ interface LayoutProps {
 
 /** Every page of the hub. */
 export function Layout({ title, session, current, now, children }: LayoutProps) {
-  const page = (
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <meta name="theme-color" content="#ffffff" media="(prefers-color-scheme: light)" data-for="light" />
-        <meta name="theme-color" content="#181c1e" media="(prefers-color-scheme: dark)" data-for="dark" />
-        <meta name="apple-mobile-web-app-title" content="Orchestrator" />
-        <meta name="htmx-config" content={HTMX_CONFIG} />
-        <title>{title}</title>
-        <link rel="icon" href={assetPath("icon.svg")} type="image/svg+xml" />
-        <link rel="apple-touch-icon" href={assetPath("icon-180.png")} />
-        <link rel="manifest" href={routes.manifest} />
-        <script src={assetPath("theme.js")}></script>
-        <link rel="stylesheet" href={assetPath("app.css")} />
-      </head>
+  return (
+    <Document title={title} head={<InstallableHead />}>
       <body data-now={now}>
         <GlyphSprite />
         <header class="top">
@@ -68,10 +53,22 @@ export function Layout({ title, session, current, now, children }: LayoutProps) 
         {session !== undefined && <Dialogs session={session} />}
         <Scripts isSignedIn={session !== undefined} isBoard={current === "dashboard"} />
       </body>
-    </html>
+    </Document>
   );
-  // Without its doctype a page is drawn by the rules of another century.
-  return html`<!doctype html>${page}`;
+}
+
+/** What htmx, and a browser that installs the hub as an app, want to know. */
+function InstallableHead() {
+  return (
+    <>
+      <meta name="theme-color" content="#ffffff" media="(prefers-color-scheme: light)" data-for="light" />
+      <meta name="theme-color" content="#181c1e" media="(prefers-color-scheme: dark)" data-for="dark" />
+      <meta name="apple-mobile-web-app-title" content="Orchestrator" />
+      <meta name="htmx-config" content={HTMX_CONFIG} />
+      <link rel="apple-touch-icon" href={assetPath("icon-180.png")} />
+      <link rel="manifest" href={routes.manifest} />
+    </>
+  );
 }
 
 /**

@@ -1,20 +1,11 @@
-import { html } from "hono/html";
 import { assetPath } from "../assets.ts";
 import { routes } from "../routes.ts";
+import { Document } from "./document.tsx";
 
 /** Shown by the service worker, in the place of any page, while the hub does not answer; recover.js then opens that page. */
 export function OfflinePage() {
-  const page = (
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>The hub does not answer · Orchestrator</title>
-        <link rel="icon" href={assetPath("icon.svg")} type="image/svg+xml" />
-        <script src={assetPath("theme.js")}></script>
-        <link rel="stylesheet" href={assetPath("app.css")} />
-      </head>
+  return (
+    <Document title="The hub does not answer · Orchestrator">
       <body>
         <main class="notice">
           <p class="notice-brand">Orchestrator</p>
@@ -33,7 +24,6 @@ export function OfflinePage() {
         </main>
         <script src={assetPath("recover.js")}></script>
       </body>
-    </html>
+    </Document>
   );
-  return html`<!doctype html>${page}`;
 }

@@ -1,10 +1,10 @@
 /** What there is to go to: instances as options of the command palette, and as links of the page in the mark's frame. */
-import { html } from "hono/html";
 import type { Child } from "hono/jsx";
 import { assetPath } from "../assets.ts";
 import { cardState, instanceTitle, type Instance } from "../instance.ts";
 import { instanceOrigin } from "../origins.ts";
 import { routes } from "../routes.ts";
+import { Document } from "./document.tsx";
 import { Glyph, GlyphSprite } from "./glyph.tsx";
 import { possibleActions } from "./instance-actions.ts";
 import { Since } from "./time.tsx";
@@ -134,16 +134,8 @@ interface FramePageProps {
 
 /** Smaller than `Layout`: no forms, keys or dialogs that a page around it could make somebody use. */
 function FramePage({ title, view, from, children }: FramePageProps) {
-  const page = (
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>{title}</title>
-        <script src={assetPath("theme.js")}></script>
-        <link rel="stylesheet" href={assetPath("app.css")} />
-      </head>
+  return (
+    <Document title={title}>
       <body
         data-now={view.now}
         data-around={from === undefined ? undefined : instanceOrigin(from, view.origins)}
@@ -156,7 +148,6 @@ function FramePage({ title, view, from, children }: FramePageProps) {
         <script src={assetPath("app.js")}></script>
         <script src={assetPath("switcher.js")}></script>
       </body>
-    </html>
+    </Document>
   );
-  return html`<!doctype html>${page}`;
 }

@@ -2,19 +2,15 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { ActivityEntry } from "../activity.ts";
-import { issueInstanceToken } from "../auth/token.ts";
 import { activityOf } from "../../test/dashboards.ts";
 import { connectFake, dial, type FakeConnector } from "../../test/fake-connector.ts";
-import { admit, instanceOf } from "../../test/hub.ts";
-import { upsertUser } from "../db/users.ts";
+import { instanceOf, ownerWithToken } from "../../test/hub.ts";
 
 const OWNER = "github:1";
 let token: string;
 
 beforeAll(async () => {
-  await upsertUser(env.DB, { id: OWNER, login: "ann", name: "Ann" });
-  await admit(OWNER);
-  ({ text: token } = await issueInstanceToken(env.DB, { userId: OWNER, name: "test" }));
+  token = await ownerWithToken(OWNER);
 });
 afterEach(() => {
   vi.restoreAllMocks();
