@@ -11,6 +11,7 @@ import type { HubContext } from "./hono.ts";
 import { accessPages } from "./pages/access.tsx";
 import { activityPages } from "./pages/activity.tsx";
 import { apiAccess } from "./pages/api-access.ts";
+import { apiClients } from "./pages/api-clients.ts";
 import { apiTokens } from "./pages/api-tokens.ts";
 import { auditPages } from "./pages/audit.tsx";
 import { clientPages } from "./pages/clients.tsx";
@@ -19,6 +20,8 @@ import { gitHubPages } from "./pages/github.ts";
 import { healthPage } from "./pages/health.tsx";
 import { installationPages } from "./pages/installation.ts";
 import { openPage } from "./pages/open.ts";
+import { pairPages } from "./pages/pair.tsx";
+import { pathModePages } from "./pages/path-mode.tsx";
 import { sessionPages } from "./pages/sessions.tsx";
 import { settingsPages } from "./pages/settings.tsx";
 import { setupPages } from "./pages/setup.tsx";
@@ -53,6 +56,9 @@ app.get(routes.home, (c) => c.redirect(routes.dashboard));
 for (const pages of [
   dashboardPages,
   clientPages,
+  pathModePages,
+  apiClients,
+  pairPages,
   activityPages,
   switcherPages,
   settingsPages,

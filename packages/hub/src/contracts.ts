@@ -1,6 +1,7 @@
 /** What the two objects promise each other and the pages: shapes that cross a Durable Object's RPC boundary. */
 import type {
   Absence,
+  AccessList,
   ClaudeSession,
   ConnectionErrorCode,
   InstanceMetadata,
@@ -26,6 +27,9 @@ export interface InstanceConnected {
   connectedAt: number;
   /** Why it was away before, where its connector says so. */
   absence?: Absence | undefined;
+  protocol: 1 | 2;
+  /** Who may use it, where it says so. */
+  access?: AccessList | undefined;
 }
 
 export interface StatusReport {
@@ -52,9 +56,14 @@ export interface Inspection {
   log: LogLine[];
 }
 
-/** What its owner can do to an instance. `let_back` undoes `disconnect`; `name` "" takes the name away. */
+/**
+ * What its owner can do to an instance. `let_back` undoes `disconnect`, `distrust_path` undoes `trust_path`; `name` "" takes
+ * the name away.
+ */
 export type InstanceAction =
-  | { action: "disconnect" | "let_back" | "refresh" | "mark_seen" | "forget" }
+  | {
+      action: "disconnect" | "let_back" | "refresh" | "mark_seen" | "forget" | "trust_path" | "distrust_path";
+    }
   | { action: "rename"; name: string };
 
 /**
@@ -176,6 +185,8 @@ export interface TunnelRpc {
   /** As `disconnect` with the reason `disconnected`; dials of this instance are refused until `letBack`. */
   keepAway(owner: string, message: string): Promise<void>;
   letBack(owner: string): Promise<void>;
+  /** From now on serves the instance in path mode, or no longer. */
+  trustPath(owner: string, trusted: boolean): Promise<void>;
   /** Asks the connector for its recent log; null where there is none, or it does not answer within 3 s. */
   inspect(owner: string): Promise<Inspection | null>;
 }

@@ -1,4 +1,5 @@
 import type { Tunnel } from "./tunnel/tunnel.ts";
+import type { Pairing } from "./pairing/pairing.ts";
 import type { RateLimiter } from "./rate-limiter/rate-limiter.ts";
 import type { UserHub } from "./user-hub/user-hub.ts";
 
@@ -8,6 +9,7 @@ export interface Env {
   USER_HUB: DurableObjectNamespace<UserHub>;
   TUNNEL: DurableObjectNamespace<Tunnel>;
   RATE_LIMITER: DurableObjectNamespace<RateLimiter>;
+  PAIRING: DurableObjectNamespace<Pairing>;
   /** Counts roughly and for nothing, at the edge: requests to sign-in pages, connection attempts. */
   EDGE_SIGN_IN: RateLimit;
   EDGE_CONNECT: RateLimit;

@@ -1,5 +1,5 @@
 /** An instance as the registry remembers it, and what people are told about it. Pure: pages, pushes and tests share it. */
-import type { Absence, ClaudeSession, SessionState, Status } from "@ai-orchestrator/protocol";
+import type { Absence, AccessList, ClaudeSession, SessionState, Status } from "@ai-orchestrator/protocol";
 import type { GoneReason } from "./contracts.ts";
 
 /** Every text of it came from the instance: bounded, never trusted. Times are milliseconds since the epoch. */
@@ -30,6 +30,12 @@ export interface Instance {
   seenUntil: number;
   /** Why it was away before this connection, where its connector said so. */
   absence: Absence | null;
+  /** The version of the protocol that its connector speaks. */
+  protocol: 1 | 2;
+  /** Its owner lets its pages run on the hub's own origin (path mode). */
+  pathTrusted: boolean;
+  /** Who may use it, where its settings say so; beside them nobody, its owner included. */
+  access: AccessList | null;
 }
 
 /** The longest name of an instance, in UTF-16 code units, as `maxlength` of a form counts. */

@@ -15,6 +15,16 @@ export const routes = {
   renameClient: (id: string) => `/clients/${segment(id)}/rename`,
   markClientSeen: (id: string) => `/clients/${segment(id)}/seen`,
   forgetClient: (id: string) => `/clients/${segment(id)}/forget`,
+  /** The instance itself in path mode, on the hub's own origin, without a slash at the end. */
+  clientProxy: (id: string) => `/clients/${segment(id)}/proxy`,
+  /** What path mode trusts, and where its owner allows it for an instance or takes that back. */
+  clientPath: (id: string) => `/clients/${segment(id)}/path`,
+  /** Where a page of a version 1 client asks for the WebSocket of its instance. */
+  clientSocketInfo: (id: string) => `/api/clients/${segment(id)}/ws-info`,
+  /** Where a person says the code that an instance without a token shows. */
+  pair: "/pair",
+  approvePairing: "/pair/approve",
+  denyPairing: "/pair/deny",
   /** What happened, to one instance or to all. */
   activity: "/activity",
   /** Every instance and page to go to, as a piece of a page; with `?from=<label>` a page for the mark's frame. */
@@ -60,6 +70,8 @@ export const routes = {
   /** Moves a signed-in browser to an instance's origin: see auth/viewer.ts. */
   open: (label: string) => `/open/${label}`,
   connect: "/ws/connect",
+  /** Where an instance without a token waits for one. */
+  pending: "/ws/pending",
 } as const;
 
 /** One part of a path. A colon may stand in it as it is, and in the patterns of the router it must. */

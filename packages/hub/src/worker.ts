@@ -8,6 +8,7 @@ import { connectInstance } from "./tunnel/connect.ts";
 import { instanceRoutes, routes } from "./routes.ts";
 import { errorName, log } from "./log.ts";
 
+export { Pairing } from "./pairing/pairing.ts";
 export { RateLimiter } from "./rate-limiter/rate-limiter.ts";
 export { Tunnel } from "./tunnel/tunnel.ts";
 export { UserHub } from "./user-hub/user-hub.ts";

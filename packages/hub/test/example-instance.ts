@@ -24,6 +24,9 @@ export function exampleInstance(clientId: string, more: Partial<Instance> = {}):
     keptAway: false,
     seenUntil: 0,
     absence: null,
+    protocol: 2,
+    pathTrusted: false,
+    access: null,
     ...more,
   };
 }

@@ -86,6 +86,7 @@ export function connected(clientId: string, more: Partial<InstanceConnected> = {
     status: "idle",
     sessions: [],
     connectedAt: Date.now(),
+    protocol: 2,
     ...more,
   };
 }

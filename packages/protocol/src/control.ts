@@ -54,6 +54,17 @@ export const ABSENCE_CAUSES = ["asleep", "frozen", "network"] as const;
 const AbsenceSchema = v.object({ cause: v.picklist(ABSENCE_CAUSES), since: time, until: time });
 export type Absence = v.InferOutput<typeof AbsenceSchema>;
 
+/**
+ * Who may use an instance, by GitHub's names: one of these users, or a member of the organisation, or of the team in it. With a
+ * team the organisation alone is not enough. Names in any case; a user may be `name:id`, and then the id decides.
+ */
+const AccessListSchema = v.object({
+  users: v.optional(v.pipe(v.array(text(TEXT_LIMITS.gitHubName)), v.maxLength(TEXT_LIMITS.accessUsers))),
+  organization: v.optional(text(TEXT_LIMITS.gitHubName)),
+  team: v.optional(text(TEXT_LIMITS.gitHubName)),
+});
+export type AccessList = v.InferOutput<typeof AccessListSchema>;
+
 /** A line of the connector's recent log, for its owner. Shown to people and not trusted. */
 const LogLineSchema = v.object({
   at: time,
@@ -76,6 +87,7 @@ const RegisterSchema = v.object({
   capabilities: v.pipe(v.array(text(64)), v.maxLength(64)),
   limits: PeerLimitsSchema,
   absence: v.optional(AbsenceSchema),
+  access: v.optional(AccessListSchema),
   ...StatusFields,
 });
 

@@ -39,6 +39,8 @@ export const TEXT_LIMITS = {
   software: 64,
   logLine: 300,
   logLines: 200,
+  gitHubName: 160,
+  accessUsers: 100,
 } as const;
 
 /** What each end tells the other at registration about what it will take. Bytes and counts. */

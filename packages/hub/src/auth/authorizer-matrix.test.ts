@@ -138,6 +138,8 @@ const PARAMETERS: Record<string, () => Promise<string>> = {
   [routes.refreshClient(":id")]: async () => "laptop",
   [routes.renameClient(":id")]: async () => "laptop",
   [routes.markClientSeen(":id")]: async () => "laptop",
+  [routes.clientPath(":id")]: async () => "laptop",
+  [routes.clientSocketInfo(":id")]: async () => "laptop",
   // Forgotten once, it is not there for the next test.
   [routes.forgetClient(":id")]: () => newInstance("forgettable"),
   [routes.open(":label")]: async () => "laptop-abcdefghij",

@@ -180,8 +180,8 @@ export class ConnectorSockets {
   /** Tells the connector where people open it, and the owner's UserHub that it is there. */
   async announce(socket: WebSocket, attachment: ConnectorAttachment, message: Register): Promise<void> {
     const { label, clientId, tokenId, connectedAt } = attachment;
-    const { software, metadata, status, sessions, absence } = message;
-    const said = { software, metadata, status, sessions, absence };
+    const { software, metadata, status, sessions, absence, access } = message;
+    const said = { software, metadata, status, sessions, absence, access, protocol: 2 } as const;
     socket.send(encodeControl(registered(label, instanceOrigin(label, this.#env))));
     await this.#userHub(attachment).instanceConnected({ clientId, label, tokenId, connectedAt, ...said });
   }

@@ -9,6 +9,7 @@ const viewer = {
   sessionId: "session-1",
   checkAt: 0,
   origin: "http://a.hub.localhost:8787",
+  prefix: "",
 };
 const sent = (init: [string, string][]) => new Map(requestFields(new Headers(init), viewer));
 

@@ -44,6 +44,8 @@ export interface VerifiedViewer {
   checkAt: number;
   /** Origin of the instance, as the browser sees it. */
   origin: string;
+  /** In path mode the path below which they see it there, `/clients/<label>/proxy`; in host mode "". */
+  prefix: string;
 }
 
 /** The header fields of a browser's request that an instance shall see. */

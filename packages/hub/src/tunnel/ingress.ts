@@ -62,7 +62,7 @@ export async function serveInstance(request: Request, env: Env, label: string): 
 
 function toTunnel({ request, env, label, origin }: Visit, found: ViewerProof): Promise<Response> {
   const { userId, login, sessionId } = found.viewer;
-  const viewer = { userId, login, sessionId, checkAt: found.until, origin };
+  const viewer = { userId, login, sessionId, checkAt: found.until, origin, prefix: "" };
   return env.TUNNEL.getByName(label).fetch(withViewer(request, viewer));
 }
 

@@ -24,6 +24,7 @@ const ViewerSchema = v.object({
   sessionId: v.string(),
   checkAt: v.number(),
   origin: v.string(),
+  prefix: v.string(),
 });
 
 /** A copy of the request that says who dials in. */

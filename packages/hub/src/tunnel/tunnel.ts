@@ -158,6 +158,12 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     if (this.#isOwner(owner)) unmarkKeptAway(this.ctx.storage);
   }
 
+  async trustPath(owner: string, trusted: boolean): Promise<void> {
+    if (!this.#isOwner(owner)) return;
+    if (trusted) this.ctx.storage.kv.put("pathTrusted", true);
+    else this.ctx.storage.kv.delete("pathTrusted");
+  }
+
   async inspect(owner: string): Promise<Inspection | null> {
     return this.#isOwner(owner) ? this.#link.inspect() : null;
   }

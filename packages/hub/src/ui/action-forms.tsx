@@ -1,6 +1,5 @@
-import type { InstanceAction } from "../contracts.ts";
 import { instanceTitle, MAX_NAME_LENGTH, type Instance } from "../instance.ts";
-import { forgetQuestion, INSTANCE_ACTIONS, possibleActions } from "./instance-actions.ts";
+import { type ActionName, forgetQuestion, INSTANCE_ACTIONS, possibleActions } from "./instance-actions.ts";
 
 /** What can be done to an instance now. Behind a card dialogs.js sends the forms, and the card says what is on its way. */
 export function ActionForms({ instance }: { instance: Instance }) {
@@ -16,7 +15,7 @@ export function ActionForms({ instance }: { instance: Instance }) {
 }
 
 interface ActionFormProps {
-  action: InstanceAction["action"];
+  action: ActionName;
   instance: Instance;
 }
 

@@ -56,6 +56,8 @@ test.each<[string, Happening]>([
   ["asked for its status by ann", action("refresh")],
   ["marked as seen by ann", action("mark_seen")],
   ["forgotten by ann", action("forget")],
+  ["let run on the hub's address by ann", action("trust_path")],
+  ["no longer let run on the hub's address by ann", action("distrust_path")],
   ["renamed to Shop by ann", { kind: "action", action: "rename", actor: "ann", name: "Shop" }],
   ["name removed by ann", { kind: "action", action: "rename", actor: "ann", name: "" }],
   ["name removed by ann", action("rename")],

@@ -99,6 +99,10 @@ function actionWords({ action, actor, name }: Extract<Happening, { kind: "action
       return `marked as seen by ${actor}`;
     case "forget":
       return `forgotten by ${actor}`;
+    case "trust_path":
+      return `let run on the hub's address by ${actor}`;
+    case "distrust_path":
+      return `no longer let run on the hub's address by ${actor}`;
   }
 }
 

@@ -4,7 +4,8 @@ import type { InstanceAction } from "../contracts.ts";
 import { sessionsByUrgency, type Instance } from "../instance.ts";
 import { routes } from "../routes.ts";
 
-type ActionName = InstanceAction["action"];
+/** Path mode has a page of its own, which says what it trusts. */
+export type ActionName = Exclude<InstanceAction["action"], "trust_path" | "distrust_path">;
 
 interface ActionWords {
   words: string;

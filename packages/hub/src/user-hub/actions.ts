@@ -20,7 +20,7 @@ const UNANSWERED: ActionResult = { refused: "unanswered" };
 /** Characters that take no place. */
 const NOTHING_SEEN = /^[\s\p{Default_Ignorable_Code_Point}]*$/u;
 
-type TunnelAction = "disconnect" | "let_back" | "refresh" | "forget";
+type TunnelAction = Exclude<InstanceAction["action"], "rename" | "mark_seen">;
 
 interface Place {
   ctx: Pick<DurableObjectState, "waitUntil">;
@@ -94,6 +94,9 @@ export class Actions {
         return this.#refresh(instance, actor);
       case "forget":
         return this.#forget(instance, actor);
+      case "trust_path":
+      case "distrust_path":
+        return this.#trustPath(instance, action, actor);
     }
   }
 
@@ -144,6 +147,20 @@ export class Actions {
     if (now?.connected === true) return { refused: "connected" };
     if (registry.forget(clientId)) this.#changed(instance, "forget", actor);
     return { done: null };
+  }
+
+  async #trustPath(
+    instance: Instance,
+    action: "trust_path" | "distrust_path",
+    actor: string,
+  ): Promise<ActionResult> {
+    const { registry, tunnels } = this.#place;
+    const { clientId, label } = instance;
+    const isTrusted = action === "trust_path";
+    if (!(await this.#tell(label, () => tunnels.of(label).trustPath(tunnels.owner, isTrusted))))
+      return UNANSWERED;
+    if (registry.trustPath(clientId, isTrusted)) this.#changed(instance, action, actor);
+    return this.#done(instance);
   }
 
   /** True where the Tunnel has done it. */

@@ -31,6 +31,12 @@ const sessions = v.pipe(
   v.maxLength(200),
 );
 
+const AccessSchema = v.object({
+  users: v.optional(v.pipe(v.array(shown(160)), v.maxLength(100))),
+  organization: v.optional(shown(160)),
+  team: v.optional(shown(160)),
+});
+
 const ConnectedSchema = v.object({
   clientId: ClientIdSchema,
   label: v.pipe(v.string(), v.check(isLabel)),
@@ -47,6 +53,8 @@ const ConnectedSchema = v.object({
   sessions,
   connectedAt: time,
   absence: v.optional(v.object({ cause: v.picklist(ABSENCE_CAUSES), since: time, until: time })),
+  protocol: v.picklist([1, 2]),
+  access: v.optional(AccessSchema),
 });
 
 const ReportSchema = v.object({ status: v.picklist(STATUSES), sessions, at: time });
@@ -67,7 +75,17 @@ const InspectionSchema = v.object({
 
 /** A name is judged by who takes it. */
 const ActionSchema = v.variant("action", [
-  v.object({ action: v.picklist(["disconnect", "let_back", "refresh", "mark_seen", "forget"]) }),
+  v.object({
+    action: v.picklist([
+      "disconnect",
+      "let_back",
+      "refresh",
+      "mark_seen",
+      "forget",
+      "trust_path",
+      "distrust_path",
+    ]),
+  }),
   v.object({ action: v.literal("rename"), name: v.string() }),
 ]);
 

@@ -1,5 +1,5 @@
 /** The instances of one person, in the SQLite of their UserHub. One row per instance, written when something changes. */
-import type { Absence, ClaudeSession, Status } from "@ai-orchestrator/protocol";
+import type { Absence, AccessList, ClaudeSession, Status } from "@ai-orchestrator/protocol";
 import { isFromFuture } from "../auth/admission.ts";
 import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.ts";
 import { listed, seenUntilNow, type Instance } from "../instance.ts";
@@ -67,15 +67,16 @@ export class Registry {
     this.#sql.exec(
       `INSERT INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
          platform, upstream_name, upstream_version, status, status_since, sessions, connected, connected_at, heard_at,
-         first_seen_at, seen_until, absence)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)
+         first_seen_at, seen_until, absence, protocol, access)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (client_id) DO UPDATE SET token_id = excluded.token_id,
          software_name = excluded.software_name, software_version = excluded.software_version,
          hostname = excluded.hostname, project = excluded.project, platform = excluded.platform,
          upstream_name = excluded.upstream_name, upstream_version = excluded.upstream_version,
          status = excluded.status, status_since = excluded.status_since, sessions = excluded.sessions, connected = 1,
          connected_at = excluded.connected_at, heard_at = excluded.heard_at, gone_at = NULL, gone_reason = NULL,
-         kept_away = 0, seen_until = excluded.seen_until, absence = excluded.absence`,
+         kept_away = 0, seen_until = excluded.seen_until, absence = excluded.absence,
+         protocol = excluded.protocol, access = excluded.access`,
       from.clientId,
       from.label,
       from.tokenId,
@@ -94,6 +95,8 @@ export class Registry {
       from.connectedAt,
       known === undefined ? 0 : seenUntilNow(known, from.sessions),
       from.absence === undefined ? null : JSON.stringify(from.absence),
+      from.protocol,
+      from.access === undefined ? null : JSON.stringify(from.access),
     );
     return known === undefined ? "new" : "known";
   }
@@ -163,6 +166,15 @@ export class Registry {
       "kept_away = ?2 WHERE client_id = ?1 AND kept_away <> ?2",
       clientId,
       Number(isKeptAway),
+    );
+  }
+
+  /** Remembers whether its owner lets it run in path mode. */
+  trustPath(clientId: string, isTrusted: boolean): boolean {
+    return this.#update(
+      "path_trusted = ?2 WHERE client_id = ?1 AND path_trusted <> ?2",
+      clientId,
+      Number(isTrusted),
     );
   }
 
@@ -283,5 +295,8 @@ function toInstance(row: Row): Instance {
     keptAway: row["kept_away"] === 1,
     seenUntil: time("seen_until"),
     absence: row["absence"] === null ? null : (JSON.parse(text("absence")) as Absence),
+    protocol: row["protocol"] === 1 ? 1 : 2,
+    pathTrusted: row["path_trusted"] === 1,
+    access: row["access"] === null ? null : (JSON.parse(text("access")) as AccessList),
   };
 }

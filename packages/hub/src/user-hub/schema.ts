@@ -72,6 +72,9 @@ const MIGRATIONS: readonly string[] = [
      last_id INTEGER NOT NULL,
      key TEXT NOT NULL
    ) STRICT;`,
+  `ALTER TABLE instances ADD COLUMN protocol INTEGER NOT NULL DEFAULT 2;
+   ALTER TABLE instances ADD COLUMN path_trusted INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE instances ADD COLUMN access TEXT;`,
 ];
 
 /** Brings the tables up to date; writes nothing where they are. */
