@@ -1,8 +1,9 @@
 /** The instances of one person, in the SQLite of their UserHub. One row per instance, written when something changes. */
-import type { Absence, AccessList, ClaudeSession, Status } from "@ai-orchestrator/protocol";
+import type { Status } from "@ai-orchestrator/protocol";
 import { isFromFuture } from "../auth/admission.ts";
 import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.ts";
 import { listed, seenUntilNow, type Instance } from "../instance.ts";
+import { toInstance, type InstanceRow } from "./instance-row.ts";
 import { migrate } from "./schema.ts";
 
 /** More than anyone runs; past it the one that has been gone for longest makes room, and what is connected stays. */
@@ -13,8 +14,6 @@ const WORTH_TELLING_MS = 10_000;
 const REGISTERS_WITHIN_MS = 60_000;
 /** As long as D1 knows a revoked token, in milliseconds; by then nothing is connected with it. */
 const REVOKED_KEPT_MS = 90 * 24 * 60 * 60_000;
-
-type Row = Record<string, SqlStorageValue>;
 
 export class Registry {
   readonly #sql: SqlStorage;
@@ -29,7 +28,7 @@ export class Registry {
   /** Every instance, as it stands in a list. */
   list(): Instance[] {
     // Row by row: with every text of theirs all together may be more than an object can hold, and than a call can bring.
-    const rows = this.#sql.exec<Row>("SELECT * FROM instances");
+    const rows = this.#sql.exec<InstanceRow>("SELECT * FROM instances");
     return Array.from(rows, (row) => listed(this.#withProof(toInstance(row))));
   }
 
@@ -63,41 +62,7 @@ export class Registry {
     // It has an index, whose row would be written with each connection.
     if (known !== undefined && known.label !== from.label)
       this.#update("label = ?2 WHERE client_id = ?1", from.clientId, from.label);
-    const upstream = from.metadata.upstream ?? { name: null, version: null };
-    this.#sql.exec(
-      `INSERT INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
-         platform, upstream_name, upstream_version, status, status_since, sessions, connected, connected_at, heard_at,
-         first_seen_at, seen_until, absence, protocol, access)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (client_id) DO UPDATE SET token_id = excluded.token_id,
-         software_name = excluded.software_name, software_version = excluded.software_version,
-         hostname = excluded.hostname, project = excluded.project, platform = excluded.platform,
-         upstream_name = excluded.upstream_name, upstream_version = excluded.upstream_version,
-         status = excluded.status, status_since = excluded.status_since, sessions = excluded.sessions, connected = 1,
-         connected_at = excluded.connected_at, heard_at = excluded.heard_at, gone_at = NULL, gone_reason = NULL,
-         kept_away = 0, seen_until = excluded.seen_until, absence = excluded.absence,
-         protocol = excluded.protocol, access = excluded.access`,
-      from.clientId,
-      from.label,
-      from.tokenId,
-      from.software.name,
-      from.software.version,
-      from.metadata.hostname,
-      from.metadata.project,
-      from.metadata.platform,
-      upstream.name,
-      upstream.version,
-      from.status,
-      keepsStatus(known, from.status) ? known.statusSince : from.connectedAt,
-      JSON.stringify(from.sessions),
-      from.connectedAt,
-      from.connectedAt,
-      from.connectedAt,
-      known === undefined ? 0 : seenUntilNow(known, from.sessions),
-      from.absence === undefined ? null : JSON.stringify(from.absence),
-      from.protocol,
-      from.access === undefined ? null : JSON.stringify(from.access),
-    );
+    this.#write(from, known);
     return known === undefined ? "new" : "known";
   }
 
@@ -224,6 +189,44 @@ export class Registry {
     return this.#sql.exec<{ at: number }>(query, tokenId).toArray()[0]?.at;
   }
 
+  #write(from: InstanceConnected, known: Instance | undefined): void {
+    const upstream = from.metadata.upstream ?? { name: null, version: null };
+    this.#sql.exec(
+      `INSERT INTO instances (client_id, label, token_id, software_name, software_version, hostname, project,
+         platform, upstream_name, upstream_version, status, status_since, sessions, connected, connected_at, heard_at,
+         first_seen_at, seen_until, absence, protocol, access)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (client_id) DO UPDATE SET token_id = excluded.token_id,
+         software_name = excluded.software_name, software_version = excluded.software_version,
+         hostname = excluded.hostname, project = excluded.project, platform = excluded.platform,
+         upstream_name = excluded.upstream_name, upstream_version = excluded.upstream_version,
+         status = excluded.status, status_since = excluded.status_since, sessions = excluded.sessions, connected = 1,
+         connected_at = excluded.connected_at, heard_at = excluded.heard_at, gone_at = NULL, gone_reason = NULL,
+         kept_away = 0, seen_until = excluded.seen_until, absence = excluded.absence,
+         protocol = excluded.protocol, access = excluded.access`,
+      from.clientId,
+      from.label,
+      from.tokenId,
+      from.software.name,
+      from.software.version,
+      from.metadata.hostname,
+      from.metadata.project,
+      from.metadata.platform,
+      upstream.name,
+      upstream.version,
+      from.status,
+      keepsStatus(known, from.status) ? known.statusSince : from.connectedAt,
+      JSON.stringify(from.sessions),
+      from.connectedAt,
+      from.connectedAt,
+      from.connectedAt,
+      known === undefined ? 0 : seenUntilNow(known, from.sessions),
+      from.absence === undefined ? null : JSON.stringify(from.absence),
+      from.protocol,
+      from.access === undefined ? null : JSON.stringify(from.access),
+    );
+  }
+
   #update(change: string, ...bindings: SqlStorageValue[]): boolean {
     return this.#sql.exec(`UPDATE instances SET ${change}`, ...bindings).rowsWritten > 0;
   }
@@ -252,7 +255,7 @@ export class Registry {
 
   #select(query: string, ...bindings: SqlStorageValue[]): Instance[] {
     return this.#sql
-      .exec<Row>(query, ...bindings)
+      .exec<InstanceRow>(query, ...bindings)
       .toArray()
       .map(toInstance);
   }
@@ -265,38 +268,4 @@ function past(at: number): number {
 
 function keepsStatus(known: Instance | undefined, status: Status): known is Instance {
   return known?.connected === true && known.status === status;
-}
-
-/** Rows were written by this file, so their columns are known; the casts say which. */
-function toInstance(row: Row): Instance {
-  const text = (column: string): string => row[column] as string;
-  const time = (column: string): number => row[column] as number;
-  const upstream =
-    row["upstream_name"] === null ? null : { name: text("upstream_name"), version: text("upstream_version") };
-  return {
-    clientId: text("client_id"),
-    label: text("label"),
-    tokenId: text("token_id"),
-    software: { name: text("software_name"), version: text("software_version") },
-    hostname: text("hostname"),
-    project: text("project"),
-    platform: text("platform"),
-    upstream,
-    status: text("status") as Status,
-    statusSince: time("status_since"),
-    sessions: JSON.parse(text("sessions")) as ClaudeSession[],
-    connected: row["connected"] === 1,
-    connectedAt: time("connected_at"),
-    heardAt: time("heard_at"),
-    goneAt: row["gone_at"] === null ? null : time("gone_at"),
-    goneReason: row["gone_reason"] === null ? null : (text("gone_reason") as GoneReason),
-    firstSeenAt: time("first_seen_at"),
-    name: text("name"),
-    keptAway: row["kept_away"] === 1,
-    seenUntil: time("seen_until"),
-    absence: row["absence"] === null ? null : (JSON.parse(text("absence")) as Absence),
-    protocol: row["protocol"] === 1 ? 1 : 2,
-    pathTrusted: row["path_trusted"] === 1,
-    access: row["access"] === null ? null : (JSON.parse(text("access")) as AccessList),
-  };
 }
