@@ -103,7 +103,7 @@ it("takes 20 dials of one instance in a minute; its connector then waits as long
     clientId: "storm",
     target: "http://127.0.0.1:9",
     metadata: { hostname: "h", project: "p", platform: "linux" },
-    maxReconnectSeconds: 0.05,
+    reconnectIntervalMs: 50,
   };
   for (let count = 0; count < 20; count++) {
     const client = new OrchestratorClient(options);

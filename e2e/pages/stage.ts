@@ -126,7 +126,7 @@ export class Puppet {
       target: options.target ?? NOWHERE,
       metadata: { hostname, project, platform: "linux" },
       adapter: this.#adapter(),
-      maxReconnectSeconds: 1,
+      reconnectIntervalMs: 1000,
     });
     this.connected = this.#connect();
   }

@@ -8,7 +8,7 @@ import { randomBytes, sha256 } from "./upstream.ts";
 
 let scene: Scene;
 beforeAll(async () => {
-  scene = await startScene({ upstreamTimeoutSeconds: 2 });
+  scene = await startScene({ upstreamTimeoutMs: 2000 });
 });
 afterAll(async () => {
   // An answer that breaks off is reported by workerd itself.

@@ -53,8 +53,8 @@ async function startConnector(clientId: string, token: string, url = hub.origin)
     clientId,
     target: upstream.target,
     metadata: { hostname: "test-host", project: `/home/dev/${clientId}`, platform: "linux" },
-    heartbeatIntervalSeconds: 1,
-    maxReconnectSeconds: 1,
+    heartbeatIntervalMs: 1000,
+    reconnectIntervalMs: 1000,
   };
   const child = fork(path.resolve(import.meta.dirname, "connector-process.ts"), [JSON.stringify(options)], {
     execArgv: ["--conditions=source"],

@@ -125,7 +125,7 @@ describe("the connector", () => {
       clientId: "early",
       target: upstream.target,
       metadata: { hostname: "h", project: "p", platform: "linux" },
-      maxReconnectSeconds: 1,
+      reconnectIntervalMs: 1000,
     });
     cleanUps.push(() => client.stop());
     const failed = once(client, "disconnected");

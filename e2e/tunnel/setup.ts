@@ -40,7 +40,7 @@ export async function connect(
     token: await hub.createToken(),
     clientId: "contract-instance",
     metadata: { hostname: "test-host", project: "/home/dev/project", platform: "linux" },
-    maxReconnectSeconds: 2,
+    reconnectIntervalMs: 2000,
     ...options,
   });
   const connected = once(client, "connected") as Promise<[{ url: string }]>;

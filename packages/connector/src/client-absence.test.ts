@@ -20,7 +20,7 @@ const connections = ({ events }: RunningClient) => events.filter((event) => even
 async function connected() {
   const clocks = jumpingClocks();
   // Pauses grow to half a minute otherwise, which is longer than a test waits.
-  running = await startClient({ maxReconnectSeconds: 2 });
+  running = await startClient({ reconnectIntervalMs: 2000 });
   await vi.waitFor(() => expect(connections(running)).toBe(1));
   return { ...running, clocks };
 }

@@ -13,12 +13,12 @@ export interface OrchestratorClientOptions {
   target: string;
   metadata: InstanceMetadata;
   adapter?: Adapter;
-  /** Seconds between heartbeats, at most 45. Default 30. */
-  heartbeatIntervalSeconds?: number;
-  /** Largest pause between two attempts, in seconds. Default 30. */
-  maxReconnectSeconds?: number;
-  /** How long the application may take to begin an answer, in seconds. Default 120. */
-  upstreamTimeoutSeconds?: number;
+  /** Milliseconds between heartbeats, at most 45,000. Default 30,000. */
+  heartbeatIntervalMs?: number;
+  /** Longest pause between two attempts, in milliseconds, where the hub does not ask for a longer one. Default 30,000. */
+  reconnectIntervalMs?: number;
+  /** How long the application may take to begin an answer, in milliseconds. Default 120,000. */
+  upstreamTimeoutMs?: number;
   /**
    * What another user of this machine may run. Default: neither. Without `hub`, a hub over plain http is dialled only where
    * its port is this user's; without `target`, the application is connected to only where its port is.

@@ -148,7 +148,7 @@ test.each([
 ])("a %i is obeyed: no dial before its Retry-After has passed, but one after it", async (status, code) => {
   const hub = await refuse(refusal(status, "Retry-After: 1\r\n", code, "Too often."));
   // Without the hub's wish there would be a hundred dials a second.
-  const { lost } = start(hub.url, { maxReconnectSeconds: 0.01 });
+  const { lost } = start(hub.url, { reconnectIntervalMs: 10 });
   await vi.waitFor(() => expect(hub.dials).toBe(3), { timeout: 10_000 });
   for (const pause of pauses(hub.times)) expect(pause).toBeGreaterThanOrEqual(990);
   for (const end of lost) expect(end).toMatchObject({ code, message: "Too often." });
@@ -168,7 +168,7 @@ test("many who were told the same moment do not come all at it", async () => {
 
 test("an expired token is not dialled with again", async () => {
   const hub = await refuse(refusal(401, "Retry-After: 0\r\n", "unauthorized", "The token has expired."));
-  const { client, lost, stopped } = start(hub.url, { maxReconnectSeconds: 0.01 });
+  const { client, lost, stopped } = start(hub.url, { reconnectIntervalMs: 10 });
   const said = new Promise((resolve) => client.once("stopped", resolve));
   expect(await stopped).toBe("unauthorized");
   expect(await said).toEqual({ code: "unauthorized", message: "The token has expired." });
@@ -208,7 +208,7 @@ test("a hub that takes an instance and drops it at once is not dialled in a hot 
     clientId: "dropped",
     target: "http://127.0.0.1:1",
     metadata: { hostname: "h", project: "p", platform: "linux" },
-    maxReconnectSeconds: 0.05,
+    reconnectIntervalMs: 50,
   });
   const attempts: number[] = [];
   client.on("connecting", ({ attempt }) => attempts.push(attempt));

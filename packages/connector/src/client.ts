@@ -74,7 +74,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
     this.#log = new RecentLog([options.token]);
     this.#backoff = new Backoff({
       baseMs: FIRST_RETRY_MS,
-      maxMs: (options.maxReconnectSeconds ?? 30) * 1000,
+      maxMs: options.reconnectIntervalMs ?? 30_000,
     });
     const ownPortOnly = options.allowOtherUser?.target !== true;
     this.#upstream = {
@@ -82,7 +82,7 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
       adapter: this.#adapter,
       agent: ownPortOnly ? new OwnAgent(AGENT) : new Agent(AGENT),
       ownPortOnly,
-      timeoutMs: (options.upstreamTimeoutSeconds ?? 120) * 1000,
+      timeoutMs: options.upstreamTimeoutMs ?? 120_000,
     };
   }
 
@@ -122,14 +122,14 @@ export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
 
   #dial(): void {
     if (this.#state !== "running") return;
-    const { url, token, clientId, allowOtherUser, heartbeatIntervalSeconds = 30 } = this.options;
+    const { url, token, clientId, allowOtherUser, heartbeatIntervalMs = 30_000 } = this.options;
     if (!this.#isSentAway) this.emit("connecting", { attempt: this.#backoff.attempts + 1 });
     this.#socket = new HubSocket({
       url,
       token,
       clientId,
       allowOtherUser: allowOtherUser?.hub === true,
-      heartbeatIntervalMs: Math.min(heartbeatIntervalSeconds, 45) * 1000,
+      heartbeatIntervalMs: Math.min(heartbeatIntervalMs, 45_000),
       register: () => this.#register(),
       request: (stream, head, ended) => this.#forward(stream, head, ended),
       registered: (message) => this.#registered(message),
