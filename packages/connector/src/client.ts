@@ -1,5 +1,4 @@
 /** The library: one instance's connection to its hub, kept up for ever. */
-import { EventEmitter } from "node:events";
 import { Agent } from "node:http";
 import {
   DEFAULT_PEER_LIMITS,
@@ -23,6 +22,7 @@ import { forwardHttp, type Upstream } from "./forward-http.ts";
 import { forwardWebSocket } from "./forward-websocket.ts";
 import { HUB_ADDRESS_RULE, isHubAddress } from "./hub-address.ts";
 import { GapDetector, LOOK_FOR_GAPS_MS, systemClocks } from "./gap.ts";
+import { HostEmitter } from "./host-emitter.ts";
 import { HubSocket } from "./hub-socket.ts";
 import { AnswerLimit, RecentLog } from "./log.ts";
 import { isLoopbackHost } from "./loopback.ts";
@@ -38,7 +38,7 @@ const FIRST_RETRY_MS = 500;
 const STABLE_MS = 10_000;
 const AGENT = { keepAlive: true, maxFreeSockets: 64 };
 
-export class OrchestratorClient extends EventEmitter<OrchestratorClientEvents> {
+export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   readonly options: OrchestratorClientOptions;
   readonly #adapter: Adapter;
   readonly #upstream: Upstream;
