@@ -36,7 +36,9 @@ const fromConnector = {
     status: "busy",
     sessions: [session],
     absence: { cause: "asleep", since: 1_700_000_000_000, until: 1_700_000_600_000 },
+    access: { users: ["ann", "bea:7"], organization: "acme", team: "core" },
   },
+  command_done: { type: "command_done", id: 4_294_967_295 },
   log: {
     type: "log",
     id: 7,
@@ -58,7 +60,7 @@ const fromHub = {
     limits: DEFAULT_PEER_LIMITS,
     instance: { label: "laptop-1a2b", url: "https://laptop-1a2b.hub.example" },
   },
-  command: { type: "command", command: "disconnect" },
+  command: { type: "command", command: "refresh_status", id: 0 },
   log_request: { type: "log_request", id: 7 },
   go_away: { type: "go_away", code: "replaced", message: "" },
 } satisfies Record<string, HubMessage>;
@@ -104,6 +106,7 @@ describe("every message", () => {
       ["registered", "hub"],
       ["status_update", "connector"],
       ["command", "hub"],
+      ["command_done", "connector"],
       ["log_request", "hub"],
       ["log", "connector"],
       ["go_away", "either"],
@@ -119,9 +122,12 @@ describe("every message", () => {
   test("optional fields may be missing", () => {
     const { upstream: _upstream, ...metadata } = fromConnector.register.metadata;
     const { title: _title, ...untitled } = session;
-    const { absence: _absence, ...register } = fromConnector.register;
-    const message = { ...register, metadata, sessions: [untitled] };
-    expect(parseConnectorMessage(JSON.stringify(message))).toEqual(message);
+    const { absence: _absence, access: _access, ...register } = fromConnector.register;
+    for (const more of [{}, { access: {} }]) {
+      const message = { ...register, metadata, sessions: [untitled], ...more };
+      expect(parseConnectorMessage(JSON.stringify(message))).toEqual(message);
+    }
+    expect(parseHubMessage('{"type":"command","command":"disconnect"}')).not.toHaveProperty("id");
   });
 });
 
@@ -178,7 +184,15 @@ function replaced(message: unknown, path: (string | number)[], value: unknown): 
   return copy;
 }
 
-const optional = new Set(["metadata.upstream", "sessions.0.title", "absence"]);
+const optional = new Set([
+  "metadata.upstream",
+  "sessions.0.title",
+  "absence",
+  "access",
+  "access.users",
+  "access.organization",
+  "access.team",
+]);
 const everyField = everything.flatMap(({ message, parse }) =>
   paths(message)
     .filter(([first]) => first !== "type")
@@ -187,8 +201,11 @@ const everyField = everything.flatMap(({ message, parse }) =>
 
 describe("each malformed field is refused by its name", () => {
   test.each(everyField)("$message.type: $name", ({ message, parse, path, name }) => {
-    const wrong: unknown[] = [null, { not: "this" }, path.includes("success") ? false : true];
-    if (!optional.has(name) && typeof path.at(-1) === "string") wrong.push(undefined);
+    const wrong: unknown[] = [null, path.includes("success") ? false : true];
+    // A list of nothing that is known here is one that lets nobody in.
+    if (name !== "access") wrong.push({ not: "this" });
+    const isOptional = optional.has(name) || (message.type === "command" && name === "id");
+    if (!isOptional && typeof path.at(-1) === "string") wrong.push(undefined);
     for (const value of wrong) {
       const error = failure(() => parse(JSON.stringify(replaced(message, path, value))));
       expect(error.code).toBe("bad_message");
@@ -227,6 +244,10 @@ describe("each malformed field is refused by its name", () => {
     ["absence.since", -1],
     ["absence.until", 8_640_000_000_000_001],
     ["absence.until", 0.5],
+    ["access.users", Array.from({ length: 101 }, () => "ann")],
+    ["access.users.0", "x".repeat(161)],
+    ["access.organization", "x".repeat(161)],
+    ["access.team", "x".repeat(161)],
   ];
 
   test.each(outside)("register: %s of %j is out of range", (name, value) => {
@@ -259,10 +280,15 @@ describe("each malformed field is refused by its name", () => {
     expect(error.message).toContain(name);
   });
 
-  test.each([-1, 2 ** 32, 0.5, "1", null])("log_request: an id of %j is out of range", (id) => {
-    expect(failure(() => parseHubMessage(JSON.stringify({ type: "log_request", id }))).code).toBe(
-      "bad_message",
-    );
+  test.each([-1, 2 ** 32, 0.5, "1", null])("an id of %j is out of range", (id) => {
+    const toConnector = [
+      { type: "log_request", id },
+      { type: "command", command: "refresh_status", id },
+    ];
+    for (const message of toConnector)
+      expect(failure(() => parseHubMessage(JSON.stringify(message))).code).toBe("bad_message");
+    const done = JSON.stringify({ type: "command_done", id });
+    expect(failure(() => parseConnectorMessage(done)).code).toBe("bad_message");
   });
 
   test("a time that is accepted can be shown", () => {
@@ -320,7 +346,16 @@ test("whatever text arrives: a message, null or a ConnectionError", () => {
     fc.json(),
     fc
       .record({
-        type: fc.constantFrom("register", "status_update", "go_away", "command", "log", "log_request"),
+        type: fc.constantFrom(
+          "register",
+          "status_update",
+          "go_away",
+          "command",
+          "command_done",
+          "log",
+          "log_request",
+        ),
+        access: fc.jsonValue(),
         lines: fc.jsonValue(),
         id: fc.jsonValue(),
         sessions: fc.jsonValue(),

@@ -22,6 +22,8 @@ const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.mi
 
 /** Said in `register` by a connector that answers `log_request`. */
 export const LOG_CAPABILITY = "log";
+/** Said in `register` by a connector that answers a command with an id once it has done it. */
+export const COMMANDS_CAPABILITY = "commands";
 
 /** Chosen by the instance and kept by it; unique per owner. Printable ASCII without spaces, 1–128 characters. */
 export const ClientIdSchema = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/));
@@ -65,6 +67,11 @@ const AccessListSchema = v.object({
 });
 export type AccessList = v.InferOutput<typeof AccessListSchema>;
 
+/** True of what `register` takes as a list; its names may still be nobody's. */
+export function isAccessList(value: unknown): value is AccessList {
+  return v.is(AccessListSchema, value);
+}
+
 /** A line of the connector's recent log, for its owner. Shown to people and not trusted. */
 const LogLineSchema = v.object({
   at: time,
@@ -106,6 +113,15 @@ const StatusUpdateSchema = v.object({ type: v.literal("status_update"), ...Statu
 const CommandSchema = v.object({
   type: v.literal("command"),
   command: v.picklist(["disconnect", "refresh_status"]),
+  /** Only to a connector with the capability `commands`, which says when it has done it. */
+  id: v.optional(count(0, 0xffff_ffff)),
+});
+
+/** A command was done, as far as the connector can tell; the end of its connection says the same of `disconnect`. */
+const CommandDoneSchema = v.object({
+  type: v.literal("command_done"),
+  /** The command's. */
+  id: count(0, 0xffff_ffff),
 });
 
 /** Asks for the recent log; only of a connector with the capability `log`. Its answer is also a measure of the way there. */
@@ -125,20 +141,27 @@ const GoAwaySchema = v.object({
   message: text(1000),
 });
 
-const FromConnector = v.variant("type", [RegisterSchema, StatusUpdateSchema, LogSchema, GoAwaySchema]);
+const FromConnector = v.variant("type", [
+  RegisterSchema,
+  StatusUpdateSchema,
+  LogSchema,
+  CommandDoneSchema,
+  GoAwaySchema,
+]);
 const FromHub = v.variant("type", [RegisteredSchema, CommandSchema, LogRequestSchema, GoAwaySchema]);
 
 export type Register = v.InferOutput<typeof RegisterSchema>;
 export type Registered = v.InferOutput<typeof RegisteredSchema>;
 export type StatusUpdate = v.InferOutput<typeof StatusUpdateSchema>;
 export type Command = v.InferOutput<typeof CommandSchema>;
+export type CommandDone = v.InferOutput<typeof CommandDoneSchema>;
 export type LogRequest = v.InferOutput<typeof LogRequestSchema>;
 export type Log = v.InferOutput<typeof LogSchema>;
 export type GoAway = v.InferOutput<typeof GoAwaySchema>;
 export type ConnectorMessage = v.InferOutput<typeof FromConnector>;
 export type HubMessage = v.InferOutput<typeof FromHub>;
 
-const CONNECTOR_TYPES = new Set<string>(["register", "status_update", "log", "go_away"]);
+const CONNECTOR_TYPES = new Set<string>(["register", "status_update", "log", "command_done", "go_away"]);
 const HUB_TYPES = new Set<string>(["registered", "command", "log_request", "go_away"]);
 
 /** Reads what a connector sent. Null for a type this version does not know; throws `ConnectionError` for anything malformed. */
