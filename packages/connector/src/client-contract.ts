@@ -24,6 +24,11 @@ export interface OrchestratorClientOptions {
    * its port is this user's; without `target`, the application is connected to only where its port is.
    */
   allowOtherUser?: { hub?: boolean; target?: boolean };
+  /**
+   * Whether this process keeps running for the connection's sake. Default true. With false it ends by itself as it would without;
+   * only an attempt to connect that nothing answers may put that off, by 10 seconds at most.
+   */
+  holdsProcess?: boolean;
 }
 
 /** What happens to the connection, in the order it happens. */

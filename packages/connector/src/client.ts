@@ -52,6 +52,8 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   /** Told in the registration that is on its way. */
   #absence: Absence | undefined;
   #socket: HubSocket | undefined;
+  /** The last one, also while it is on its way out. */
+  #latest: HubSocket | undefined;
   #watch: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   /** True while the next attempt waits for nothing but the backoff. */
@@ -117,18 +119,26 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     this.#socket?.leave();
     this.#tracker.stop();
     this.#upstream.agent.destroy();
-    if (!wasNew) await this.#adapter.stop();
+    if (!wasNew) await Promise.all([this.#adapter.stop(), this.#latest?.closed]);
   }
 
   #dial(): void {
     if (this.#state !== "running") return;
-    const { url, token, clientId, allowOtherUser, heartbeatIntervalMs = 30_000 } = this.options;
+    const {
+      url,
+      token,
+      clientId,
+      allowOtherUser,
+      heartbeatIntervalMs = 30_000,
+      holdsProcess = true,
+    } = this.options;
     if (!this.#isSentAway) this.emit("connecting", { attempt: this.#backoff.attempts + 1 });
     this.#socket = new HubSocket({
       url,
       token,
       clientId,
       allowOtherUser: allowOtherUser?.hub === true,
+      holdsProcess,
       heartbeatIntervalMs: Math.min(heartbeatIntervalMs, 45_000),
       register: () => this.#register(),
       request: (stream, head, ended) => this.#forward(stream, head, ended),
@@ -138,6 +148,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
       log: () => (this.#answers.isAllowed(performance.now()) ? this.#log.lines() : undefined),
       ended: (end) => this.#ended(end),
     });
+    this.#latest = this.#socket;
   }
 
   #register(): Register {
@@ -260,5 +271,6 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     clearTimeout(this.#retry);
     this.#isHasty = false;
     this.#retry = setTimeout(() => this.#dial(), ms);
+    if (this.options.holdsProcess === false) this.#retry.unref();
   }
 }

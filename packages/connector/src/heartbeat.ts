@@ -1,4 +1,4 @@
-/** Proof that the hub is there: a fixed text every so often, and its answer in time. */
+/** Proof that the hub is there: a fixed text every so often, and its answer in time. It holds no process: the socket may. */
 
 export interface HeartbeatOptions {
   intervalMs: number;
@@ -11,6 +11,9 @@ export interface HeartbeatOptions {
   failed(): void;
 }
 
+/** Turns of the event loop in which what has arrived is read; one takes megabytes. */
+const LAST_TURNS = 50;
+
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #interval: NodeJS.Timeout;
@@ -19,10 +22,11 @@ export class Heartbeat {
   #deadline: NodeJS.Timeout | undefined;
   #lastChance: NodeJS.Immediate | undefined;
   #waitMs = Number.POSITIVE_INFINITY;
+  #heard = 0;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
-    this.#interval = setInterval(() => this.ask(), options.intervalMs);
+    this.#interval = setInterval(() => this.ask(), options.intervalMs).unref();
   }
 
   /** Sends one now; its answer is waited for this long. A wait that ends sooner stays as it is. */
@@ -40,6 +44,11 @@ export class Heartbeat {
     this.#options.proved();
   }
 
+  /** Something else arrived: an answer may stand behind it. */
+  heard(): void {
+    this.#heard++;
+  }
+
   stop(): void {
     clearInterval(this.#interval);
     this.#stopWaiting();
@@ -53,8 +62,16 @@ export class Heartbeat {
   #wait(waitMs: number): void {
     this.#waitMs = waitMs;
     this.#stopWaiting();
-    // In a process that did not run, timers that are due come before what has long arrived: that is read first.
-    this.#deadline = setTimeout(() => (this.#lastChance = setImmediate(() => this.#fail())), waitMs);
+    this.#deadline = setTimeout(() => this.#giveLastChance(LAST_TURNS), waitMs);
+  }
+
+  /** In a process that did not run, timers that are due come before what has long arrived: that is read first. */
+  #giveLastChance(turns: number): void {
+    const heard = this.#heard;
+    this.#lastChance = setImmediate(() => {
+      if (this.#heard === heard || turns === 0) this.#fail();
+      else this.#giveLastChance(turns - 1);
+    });
   }
 
   #fail(): void {

@@ -2,6 +2,7 @@
 import { WebSocket } from "ws";
 import {
   Connection,
+  CONNECTION_ERRORS,
   ConnectionError,
   DEFAULT_PEER_LIMITS,
   encodeControl,
@@ -12,6 +13,7 @@ import {
   SUBPROTOCOL,
   truncateReason,
   type Command,
+  type ConnectionErrorCode,
   type GoAway,
   type LogLine,
   type Register,
@@ -21,9 +23,9 @@ import {
   type Stream,
 } from "@ai-orchestrator/protocol";
 import { Heartbeat } from "./heartbeat.ts";
-import { resolveLoopback } from "./loopback.ts";
-import { OtherUserError, ownAgent } from "./own-connection.ts";
-import { endOf, endOfClose, readRefusal, type SocketEnd } from "./socket-end.ts";
+import { lookupHub } from "./hub-lookup.ts";
+import { ownAgent } from "./own-connection.ts";
+import { endOf, endOfClose, endOfError, endOfSilence, readRefusal, type SocketEnd } from "./socket-end.ts";
 
 export interface HubSocketOptions {
   url: string;
@@ -31,7 +33,11 @@ export interface HubSocketOptions {
   clientId: string;
   /** True where a hub of another user of this machine is one, too. */
   allowOtherUser: boolean;
+  /** False where the connection shall not keep this process running. */
+  holdsProcess: boolean;
   heartbeatIntervalMs: number;
+  /** How long the hub may take to accept the connection. */
+  dialTimeoutMs: number;
   /** Asked once the socket is open. */
   register(): Register;
   request(stream: Stream, head: RequestHead, ended: boolean): void;
@@ -46,13 +52,18 @@ export interface HubSocketOptions {
 }
 
 const LEAVE_TIMEOUT_MS = 500;
+/** `closeTimeout`: how long the other end may take to end the connection of a closed WebSocket. Not in ws's types. */
+const ENDS = { closeTimeout: 2_000 };
 /** How long the hub may take to prove a connection that is in doubt. */
-const PROOF_TIMEOUT_MS = 1_500;
+const PROOF_TIMEOUT_MS = 1_000;
 const STOPPED: SocketEnd = { then: "stay_away", code: "disconnected", message: "stopped" };
 
 export class HubSocket {
+  /** Resolves once nothing of the socket is left. */
+  readonly closed: Promise<void>;
   readonly #options: HubSocketOptions;
   readonly #socket: WebSocket;
+  readonly #dialledAt = performance.now();
   #connection: Connection | undefined;
   #heartbeat: Heartbeat | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -66,9 +77,18 @@ export class HubSocket {
       perMessageDeflate: false,
       maxPayload: LIMITS.messageBytes,
       handshakeTimeout: LIMITS.registerTimeoutSeconds * 1000,
+      ...ENDS,
+      finishRequest: (request) => {
+        if (!options.holdsProcess) request.on("socket", (socket) => socket.unref());
+        request.end();
+      },
       lookup: resolveLoopback,
       ...(mustBeOwn(options) ? { agent: ownAgent } : {}),
     });
+    this.closed = new Promise((resolve) => this.#socket.once("close", () => resolve()));
+    const { dialTimeoutMs } = options;
+    // Also where an answer trickles, or a name is not found out: of ws's own timeout every byte is a new beginning.
+    this.#failAfter(dialTimeoutMs, `it did not answer in ${dialTimeoutMs / 1000} s`);
     this.#listen();
   }
 
@@ -78,41 +98,47 @@ export class HubSocket {
     this.#socket.send(encodeControl({ type: "status_update", ...status }));
   }
 
-  /** This process did not run for a while: the connection must prove itself at once, or end. */
-  doubt(): void {
+  /**
+   * This process did not run for a while, or the network is another: the connection must prove itself at once, or end. One that is being
+   * made ends, unless it is younger than `youngMs`.
+   */
+  doubt(youngMs = 0): void {
     if (this.#heartbeat) this.#heartbeat.ask(PROOF_TIMEOUT_MS);
-    else this.#fail(new ConnectionError("heartbeat_timeout", "the connection was not made in time"));
+    else if (performance.now() - this.#dialledAt >= youngMs)
+      this.#fail(endOfSilence("the connection was not made in time"));
   }
 
-  /** Leaves: the hub sees a clean end. `end` is what is told to this end's owner. */
-  leave(end: SocketEnd = STOPPED): void {
+  /** Leaves: the hub sees a clean end. `end` is what is told to this end's owner. Resolves when the socket is gone. */
+  leave(end: SocketEnd = STOPPED): Promise<void> {
     this.#connection?.lost("the connector was stopped");
     this.#end(end);
-    this.#socket.close(1000, "stopped");
-    // A hub that does not answer the close keeps nobody waiting.
-    setTimeout(() => this.#socket.terminate(), LEAVE_TIMEOUT_MS).unref();
+    if (this.#socket.readyState === WebSocket.CLOSED) return Promise.resolve();
+    return new Promise((resolve) => {
+      // A hub that does not answer the close keeps nobody waiting.
+      const timer = setTimeout(() => this.#socket.terminate(), LEAVE_TIMEOUT_MS);
+      this.#socket.once("close", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      this.#socket.close(1000, "stopped");
+    });
   }
 
   #listen(): void {
     const socket = this.#socket;
     socket.on("open", () => {
       socket.send(encodeControl(this.#options.register()));
-      const unanswered = "the hub did not answer the registration";
-      this.#deadline = setTimeout(
-        () => this.#fail(new ConnectionError("heartbeat_timeout", unanswered)),
-        LIMITS.registerTimeoutSeconds * 1000,
-      );
+      this.#failAfter(LIMITS.registerTimeoutSeconds * 1000, "the hub did not answer the registration");
     });
-    socket.on("unexpected-response", (_request, answer) =>
+    socket.on("unexpected-response", (_request, answer) => {
+      clearTimeout(this.#deadline);
       readRefusal(answer, (end) => {
         this.#end(end);
         socket.terminate();
-      }),
-    );
+      });
+    });
     socket.on("message", (data: Buffer, isBinary) => this.#message(data, isBinary));
-    socket.on("error", (error) =>
-      this.#end({ code: "unreachable", message: describe(error), then: "retry" }),
-    );
+    socket.on("error", (error) => this.#end(endOfError(error, this.#connection !== undefined)));
     socket.on("close", (code, reason) =>
       this.#end(this.#goAway ?? endOfClose(code, reason.toString("utf8"))),
     );
@@ -121,15 +147,16 @@ export class HubSocket {
   #message(data: Buffer, isBinary: boolean): void {
     // What was on its way when this end closed.
     if (this.#over) return;
+    this.#heartbeat?.heard();
     try {
       if (!isBinary) return this.#control(data.toString("utf8"));
       if (!this.#connection) throw new ConnectionError("bad_message", "a frame before registration");
       const failure = this.#connection.receive(data);
       if (failure) throw failure;
     } catch (error) {
-      this.#fail(
-        error instanceof ConnectionError ? error : new ConnectionError("internal_error", String(error)),
-      );
+      const { code, message } =
+        error instanceof ConnectionError ? error : new ConnectionError("internal_error", String(error));
+      this.#fail(endOf(code, message));
     }
   }
 
@@ -175,21 +202,25 @@ export class HubSocket {
       send: (bytes) => this.#socket.send(bytes),
       request: (stream, head, ended) => this.#options.request(stream, head, ended),
     });
-    const unanswered = "the hub did not answer a heartbeat";
     this.#heartbeat = new Heartbeat({
       intervalMs: this.#options.heartbeatIntervalMs,
       answerMs: LIMITS.heartbeatTimeoutSeconds * 1000,
       send: () => this.#socket.send(HEARTBEAT_PING),
       proved: () => this.#options.proved(),
-      failed: () => this.#fail(new ConnectionError("heartbeat_timeout", unanswered)),
+      failed: () => this.#fail(endOfSilence("the hub did not answer a heartbeat")),
     });
     this.#options.registered(message);
   }
 
+  #failAfter(ms: number, message: string): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#fail(endOfSilence(message)), ms);
+  }
+
   /** Ends the connection for a fault of the hub's; the socket may be dead, so nothing is waited for. */
-  #fail(error: ConnectionError): void {
-    this.#socket.close(error.closeCode, truncateReason(error.message));
-    this.#end(endOf(error.code, error.message));
+  #fail(end: SocketEnd & { code: ConnectionErrorCode }): void {
+    this.#socket.close(CONNECTION_ERRORS[end.code].close, truncateReason(end.message));
+    this.#end(end);
     this.#socket.terminate();
   }
 
@@ -213,12 +244,4 @@ function connectUrl(hub: string, clientId: string): URL {
 /** https says whom it reaches. Plain http is for this machine, where whoever comes first can listen while the hub does not run. */
 function mustBeOwn({ url, allowOtherUser }: HubSocketOptions): boolean {
   return !allowOtherUser && new URL(url).protocol === "http:";
-}
-
-function describe(error: Error & { code?: string }): string {
-  if (error.code === "ECONNREFUSED") return "nothing answers there";
-  if (error instanceof OtherUserError)
-    return `${error.message}, so the token is not sent there; ORCHESTRATOR_ALLOW_OTHER_USER=1 allows it`;
-  if (error.code === "ENOTFOUND") return "there is no such host";
-  return error.message;
 }
