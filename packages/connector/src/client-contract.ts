@@ -1,5 +1,11 @@
 /** What the library is told, and what it says. */
-import type { Absence, ConnectionErrorCode, InstanceMetadata, LogLine } from "@ai-orchestrator/protocol";
+import type {
+  Absence,
+  AccessList,
+  ConnectionErrorCode,
+  InstanceMetadata,
+  LogLine,
+} from "@ai-orchestrator/protocol";
 import type { Adapter } from "./adapter.ts";
 import type { Said } from "./narrator.ts";
 import type { SocketEnd } from "./socket-end.ts";
@@ -12,6 +18,11 @@ export interface OrchestratorClientOptions {
   /** The local web application: always an origin on this machine, `http://127.0.0.1:3001`. */
   target: string;
   metadata: InstanceMetadata;
+  /**
+   * Who may use the instance, by GitHub's names (SPEC.md, section 2, "Access"): nobody beside them, its owner included. Without it
+   * everybody whom the hub lets through. A list that names nobody lets nobody in.
+   */
+  access?: AccessList;
   adapter?: Adapter;
   /** Milliseconds between heartbeats, at most 45,000. Default 30,000. */
   heartbeatIntervalMs?: number;

@@ -1,6 +1,7 @@
 /** The library: one instance's connection to its hub, kept up for ever. */
 import { Agent } from "node:http";
 import {
+  COMMANDS_CAPABILITY,
   DEFAULT_PEER_LIMITS,
   LOG_CAPABILITY,
   needsPerson,
@@ -14,6 +15,7 @@ import {
   type Stream,
 } from "@ai-orchestrator/protocol";
 import { Absences } from "./absences.ts";
+import { AccessGuard } from "./access.ts";
 import { createPlainAdapter, type Adapter } from "./adapter.ts";
 import { Backoff } from "./backoff.ts";
 import { boundedMetadata } from "./bounded.ts";
@@ -47,6 +49,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   readonly #narrator = new Narrator();
   readonly #log: RecentLog;
   readonly #answers = new AnswerLimit();
+  readonly #access: AccessGuard;
   readonly #gaps = new GapDetector(systemClocks);
   readonly #absences = new Absences(systemClocks);
   /** Told in the registration that is on its way. */
@@ -71,6 +74,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     if (target.protocol !== "http:" || !isLoopbackHost(target.hostname)) {
       throw new RangeError(`target: ${options.target} is not an http address of this machine`);
     }
+    this.#access = new AccessGuard(options.access, (message) => this.#warn(message));
     this.#adapter = options.adapter ?? createPlainAdapter();
     this.#tracker = new StatusTracker(this.#adapter);
     this.#log = new RecentLog([options.token]);
@@ -91,6 +95,11 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   /** What it did and what happened to it lately, oldest first; its owner sees the same at the hub. */
   get log(): LogLine[] {
     return this.#log.lines();
+  }
+
+  /** Requests and WebSockets that were refused because `access` does not let in who asked. */
+  get refusedStreams(): number {
+    return this.#access.refused;
   }
 
   /** Begins connecting; returns at once. */
@@ -143,7 +152,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
       register: () => this.#register(),
       request: (stream, head, ended) => this.#forward(stream, head, ended),
       registered: (message) => this.#registered(message),
-      command: (command) => this.#command(command),
+      command: (command, done) => this.#command(command, done),
       proved: () => this.#absences.proved(),
       log: () => (this.#answers.isAllowed(performance.now()) ? this.#log.lines() : undefined),
       ended: (end) => this.#ended(end),
@@ -153,7 +162,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
 
   #register(): Register {
     this.#absence = this.#absences.current();
-    const { clientId, metadata } = this.options;
+    const { clientId, metadata, access } = this.options;
     const { software } = this.#adapter;
     return {
       type: "register",
@@ -161,9 +170,10 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
       client_id: clientId,
       software: SOFTWARE,
       metadata: boundedMetadata(software ? { upstream: software, ...metadata } : metadata),
-      capabilities: [LOG_CAPABILITY],
+      capabilities: [LOG_CAPABILITY, COMMANDS_CAPABILITY],
       limits: DEFAULT_PEER_LIMITS,
       ...(this.#absence && { absence: this.#absence }),
+      ...(access && { access }),
       ...this.#tracker.current(),
     };
   }
@@ -178,6 +188,8 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   }
 
   #forward(stream: Stream, head: RequestHead, ended: boolean): void {
+    const refusal = this.#access.check(head.headers);
+    if (refusal) return stream.fail(refusal);
     const { opened, closed } = this.#tracker.browsers;
     stream.handler =
       head.kind === "websocket"
@@ -185,13 +197,17 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
         : forwardHttp(stream, head, ended, this.#upstream);
   }
 
-  #command(command: "disconnect" | "refresh_status"): void {
+  /** `done` tells the hub; the end of the connection tells it of `disconnect`. */
+  #command(command: "disconnect" | "refresh_status", done: () => void): void {
     if (command === "disconnect") {
       this.#socket?.leave({ then: "ask_later", code: "disconnected", message: "Its owner sent it away." });
       return;
     }
     this.#adapter.refresh().then(
-      () => this.#socket?.sendStatus(this.#tracker.current()),
+      () => {
+        this.#socket?.sendStatus(this.#tracker.current());
+        done();
+      },
       (error: unknown) => this.#warn(`The status could not be refreshed: ${String(error)}`),
     );
   }

@@ -42,7 +42,8 @@ export interface HubSocketOptions {
   register(): Register;
   request(stream: Stream, head: RequestHead, ended: boolean): void;
   registered(message: Registered): void;
-  command(command: Command["command"]): void;
+  /** `done` is to be called once it has been done. */
+  command(command: Command["command"], done: () => void): void;
   /** Asked where the hub wants to see the recent log; undefined where it asks too often. */
   log(): LogLine[] | undefined;
   /** The hub has answered every heartbeat. */
@@ -170,7 +171,7 @@ export class HubSocket {
       case "registered":
         return this.#registered(message);
       case "command":
-        return this.#options.command(message.command);
+        return this.#options.command(message.command, () => this.#commandDone(message));
       case "log_request":
         return this.#sendLog(message.id);
       case "go_away":
@@ -183,6 +184,12 @@ export class HubSocket {
   #goneAway({ code, message }: GoAway): void {
     this.#goAway = endOf(code, message);
     if (this.#goAway.then !== "retry") this.leave(this.#goAway);
+  }
+
+  /** Only where the hub wants to hear of it, and over the connection it asked on. */
+  #commandDone({ id }: Command): void {
+    if (id === undefined || this.#over) return;
+    this.#socket.send(encodeControl({ type: "command_done", id }));
   }
 
   /** Before registration nobody has a right to ask. */

@@ -1,9 +1,14 @@
 /** Header fields between hub and the local application: what names this hop is rewritten, what belongs to one hop stays on it. */
+import { IDENTITY_FIELDS } from "@ai-orchestrator/protocol";
 import type { HeaderList, RequestParts } from "./adapter.ts";
 
 /** `expect` ends here too: the hub has already taken the body. */
 const NOT_FORWARDED =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|expect|sec-websocket-(?:key|version|extensions|accept))$/;
+
+/** Only a hub says these, and of them only who looks is for the application. Many servers take `_` for `-`. */
+const HUBS = /^x[-_]orchestrator[-_]/;
+const FOR_APPLICATION: ReadonlySet<string> = new Set([IDENTITY_FIELDS.userId, IDENTITY_FIELDS.login]);
 
 /** The request's fields for the upstream: its own host, and its own origin where the browser said the instance's. */
 export function upstreamFields(request: RequestParts, target: URL): HeaderList {
@@ -11,6 +16,7 @@ export function upstreamFields(request: RequestParts, target: URL): HeaderList {
   const fields: HeaderList = [["host", target.host]];
   for (const [name, value] of request.headers) {
     if (NOT_FORWARDED.test(name)) continue;
+    if (HUBS.test(name) && !FOR_APPLICATION.has(name)) continue;
     fields.push([name, rewriteOrigin(name, value, { instance, target })]);
   }
   return fields;
