@@ -6,7 +6,7 @@ import { connect } from "./cli/connect.ts";
 import { EXIT } from "./cli/exit-codes.ts";
 import { HELP } from "./cli/help.ts";
 import { Terminal } from "./cli/terminal.ts";
-import { parseSettings, SettingsError } from "./settings.ts";
+import { readSettings, SettingsError } from "./settings.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -23,8 +23,14 @@ async function main(): Promise<number> {
       process.stderr.write(`${asked.message}\nSee orchestrator --help\n`);
       return EXIT.wrongUse;
     case "connect": {
-      const settings = parseSettings(asked.flags, process.env);
+      const { settings, warnings } = readSettings({
+        flags: asked.flags,
+        env: process.env,
+        asked: "now",
+        needs: ["url", "token"],
+      });
       const terminal = new Terminal(process.stdout, process.env);
+      for (const warning of warnings) terminal.say(`Note: ${warning}`);
       return connect({
         settings,
         command: asked.command,

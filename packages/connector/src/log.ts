@@ -40,8 +40,9 @@ export class RecentLog {
   #harmless(text: string): string {
     let harmless = text;
     for (const secret of this.#secrets) harmless = harmless.replaceAll(secret, "…");
-    for (const [pattern, instead] of SECRETS) harmless = harmless.replaceAll(pattern, instead);
-    return harmless.replaceAll(CONTROLS, " ").replaceAll(/\p{Surrogate}/gu, "\uFFFD");
+    return withoutSecrets(harmless)
+      .replaceAll(CONTROLS, " ")
+      .replaceAll(/\p{Surrogate}/gu, "\uFFFD");
   }
 }
 
@@ -59,6 +60,11 @@ const SECRETS: [RegExp, string][] = [
   [/\b([a-z]+:\/\/)[^\s/@]*@/gi, "$1"],
   [/\b([a-z]+:\/\/[^\s?#]*)[?#]\S*/gi, "$1"],
 ];
+
+/** `text` without what looks like a secret, wherever it came from. */
+export function withoutSecrets(text: string): string {
+  return SECRETS.reduce((harmless, [pattern, instead]) => harmless.replaceAll(pattern, instead), text);
+}
 
 /** Lets through what is asked now and then, not what is asked all the time. Milliseconds of a clock that never goes back. */
 export class AnswerLimit {

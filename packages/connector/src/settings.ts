@@ -1,83 +1,210 @@
-/** What a person sets to connect, checked once, with messages that name the setting, what it was and what it may be. */
-import { ClientIdSchema } from "@ai-orchestrator/protocol";
-import * as v from "valibot";
-import { HUB_ADDRESS_RULE, isHubAddress } from "./hub-address.ts";
-import { isLoopbackHost } from "./loopback.ts";
+/**
+ * What a person sets, in three ways with one meaning. Flags go before the environment, the environment before the config file, and
+ * that before what is usual. Everything that is given is checked, in force or not, and all that is wrong is told at once.
+ */
+import { join } from "node:path";
+import type { AccessList } from "@ai-orchestrator/protocol";
+import { readSettingsFile, SETTINGS_FILE, type SettingsFile, written } from "./settings-file.ts";
+import { settingsFolder } from "./settings-folder.ts";
+import {
+  CONFIG_VARIABLE,
+  type Flags,
+  isAccess,
+  type Layer,
+  readEnvironment,
+  readFile,
+  readFlags,
+} from "./settings-layers.ts";
+import { definitionOf, INTERVALS, type SettingName, type Values } from "./settings-table.ts";
 
-const HubSchema = v.pipe(
-  v.string(),
-  v.check(isHubAddress, HUB_ADDRESS_RULE),
-  v.transform((text) => new URL(text).origin),
-);
+export type { Flags } from "./settings-layers.ts";
 
-const TargetSchema = v.pipe(
-  v.string(),
-  v.check(isLocalAddress, "must be an http:// address on this machine, such as http://127.0.0.1:3001"),
-  v.transform((text) => new URL(text).origin),
-);
+export interface Settings {
+  /** `standalone`: there is no connection to a hub, because nobody asked for one. */
+  mode: "standalone" | "client";
+  /** The hub's origin. There in mode `client`. */
+  url?: string;
+  /** Without one an instance is paired with the hub. */
+  token?: string;
+  clientId?: string;
+  /** The local web application's origin. */
+  target?: string;
+  /** The host name to show. */
+  name?: string;
+  project?: string;
+  /** Longest pause between two attempts, in milliseconds. */
+  reconnectIntervalMs: number;
+  heartbeatIntervalMs: number;
+  /** Who may use this instance; without it, whom the hub lets in. A team is a slug in the organisation that stands beside it. */
+  access?: AccessList;
+  /** Also connects to a hub at http:// that another user of this machine runs. */
+  allowOtherUser: boolean;
+}
 
-const SettingsSchema = v.object({
-  url: HubSchema,
-  token: v.pipe(
-    v.string(),
-    v.regex(/^[\x21-\x7e]{8,512}$/, "must be a token from the hub's page for tokens"),
-  ),
-  target: v.optional(TargetSchema),
-  clientId: v.optional(
-    v.pipe(ClientIdSchema, v.regex(/./, "must be 1 to 128 printable characters without spaces")),
-  ),
-  name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(255, "must be 1 to 255 characters"))),
-  project: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(4096, "must be 1 to 4096 characters"))),
-});
+/** Where a value came from, and how it is written there. */
+export interface Origin {
+  kind: Layer["kind"] | "default";
+  written: string;
+}
+export type Origins = { [Name in keyof Settings]?: Origin };
 
-export type Settings = v.InferOutput<typeof SettingsSchema>;
-type Name = keyof typeof SettingsSchema.entries;
+export interface SettingsSources {
+  flags?: Flags;
+  env: NodeJS.ProcessEnv;
+  /** Where `config.json` is, unless a flag or the environment names another file. Default: `settingsFolder(env)`. */
+  folder?: string;
+  /**
+   * That somebody asks for a connection: `now` as `orchestrator connect` does, whatever environment and file say; `unless_disabled`
+   * where neither says not to. Default: only the settings ask.
+   */
+  asked?: "now" | "unless_disabled";
+  /** What mode `client` cannot do without. Default: `url`. */
+  needs?: readonly ("url" | "token")[];
+}
 
-/** How each setting is written, for people. */
-const WRITTEN: Record<Name, string> = {
-  url: "--url or ORCHESTRATOR_URL",
-  token: "ORCHESTRATOR_TOKEN or --token",
-  target: "--target",
-  clientId: "--client-id or ORCHESTRATOR_CLIENT_ID",
-  name: "--name",
-  project: "--project",
-};
+export interface ReadSettings {
+  settings: Settings;
+  origins: Origins;
+  /** What a person should know and what does not keep the settings from being used. One line each. */
+  warnings: string[];
+  /** The config file's path, whether or not there is one. */
+  file: string;
+}
 
 /** Settings that will not do; `message` has one line for each problem. */
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
 }
 
-/** Checks flags, then environment. Throws `SettingsError`. The token is never part of a message. */
-export function parseSettings(flags: Partial<Record<Name, string>>, env: NodeJS.ProcessEnv): Settings {
-  const given: Record<Name, string | undefined> = {
-    url: flags.url ?? env["ORCHESTRATOR_URL"],
-    token: flags.token ?? env["ORCHESTRATOR_TOKEN"],
-    target: flags.target,
-    clientId: flags.clientId ?? (env["ORCHESTRATOR_CLIENT_ID"] || undefined),
-    name: flags.name,
-    project: flags.project,
+/** The settings in force. Synchronous; reads one file. Throws `SettingsError`, and nothing else. No message holds a token. */
+export function readSettings(sources: SettingsSources): ReadSettings {
+  const { problems, ...read } = inspectSettings(sources);
+  if (problems.length > 0) throw new SettingsError(problems);
+  return read;
+}
+
+/** The same, with what is wrong beside what would be in force without it. */
+export function inspectSettings(sources: SettingsSources): ReadSettings & { problems: string[] } {
+  const file = findFile(sources);
+  const layers = [readFlags(sources.flags ?? {}), readEnvironment(sources.env), readFile(file)];
+  const problems = layers.flatMap((layer) => layer.problems);
+  const { settings, origins, warnings } = merge(layers, sources);
+  if (settings.mode === "client") {
+    const needed = (sources.needs ?? ["url"]).filter((name) => settings[name] === undefined);
+    // What was given and will not do is told already.
+    const absent = needed.filter((name) => !layers.some((layer) => isWrong(layer, name)));
+    problems.push(...absent.map((name) => missing(name, file.path)));
+  }
+  return { settings, origins, warnings: [...file.warnings, ...warnings], file: file.path, problems };
+}
+
+function findFile({ flags, env, folder }: SettingsSources): SettingsFile {
+  const named = flags?.config?.text ?? (env[CONFIG_VARIABLE] || undefined);
+  return readSettingsFile(named ?? join(folder ?? settingsFolder(env), SETTINGS_FILE), named !== undefined);
+}
+
+function isWrong({ written: given, values }: Layer, name: SettingName): boolean {
+  return given[name] !== undefined && values[name] === undefined;
+}
+
+function missing(name: "url" | "token", path: string): string {
+  const { flag, variable, key } = definitionOf(name);
+  const places = `--${flag}, ${variable} or ${written(path, key)}`;
+  return name === "url"
+    ? `${places}: is missing: the address of your hub, such as https://hub.example.com`
+    : `${places}: is missing: make one on the hub's page for tokens`;
+}
+
+function merge(layers: Layer[], { asked }: SettingsSources) {
+  const origins: Origins = {};
+  const take = <Name extends SettingName>(name: Name): Values[Name] | undefined => {
+    const layer = layers.find(({ values }) => values[name] !== undefined);
+    if (layer) setOrigin(origins, layer, name);
+    return layer?.values[name];
   };
-  const parsed = v.safeParse(SettingsSchema, given);
-  if (parsed.success) return parsed.output;
-  const problems = new Map(parsed.issues.map((issue) => [v.getDotPath(issue) as Name, issue.message]));
-  throw new SettingsError(
-    [...problems].map(([name, message]) => describe(name, given[name], message)).join("\n"),
-  );
+  const given = {
+    url: take("url"),
+    clientId: take("clientId"),
+    target: take("target"),
+    name: take("name"),
+    project: take("project"),
+  };
+  const { token, warnings } = tokenFor(given.url, layers, origins);
+  const access = accessOf(layers, origins);
+  const settings: Settings = {
+    mode: modeOf(layers, asked, origins),
+    ...defined({ ...given, token, access }),
+    reconnectIntervalMs: take("reconnectIntervalMs") ?? INTERVALS.reconnect.usual,
+    heartbeatIntervalMs: take("heartbeatIntervalMs") ?? INTERVALS.heartbeat.usual,
+    allowOtherUser: take("allowOtherUser") ?? false,
+  };
+  for (const name of ["reconnectIntervalMs", "heartbeatIntervalMs", "allowOtherUser"] as const) {
+    origins[name] ??= { kind: "default", written: "default" };
+  }
+  return { settings, origins, warnings };
 }
 
-function describe(name: Name, value: string | undefined, message: string): string {
-  if (value === undefined || value === "") return `${WRITTEN[name]}: is missing${MISSING[name] ?? ""}`;
-  const shown = name === "token" ? "what was given" : JSON.stringify(value.slice(0, 200));
-  return `${WRITTEN[name]}: ${shown} ${message}`;
+type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+function defined<T extends object>(values: T): Defined<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
-const MISSING: Partial<Record<Name, string>> = {
-  url: ": the address of your hub, such as https://hub.example.com",
-  token: ": make one on the hub's page for tokens",
-};
+function setOrigin(origins: Origins, layer: Layer, name: SettingName): void {
+  const origin = { kind: layer.kind, written: layer.written[name] ?? name };
+  if (isAccess(name)) origins.access ??= origin;
+  else origins[name] = origin;
+}
 
-function isLocalAddress(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  return url !== undefined && url.protocol === "http:" && url.username === "" && isLoopbackHost(url.hostname);
+/** Somebody who names a hub or a token in a flag asks for a connection. */
+function modeOf(layers: Layer[], asked: SettingsSources["asked"], origins: Origins): Settings["mode"] {
+  if (asked === "now") {
+    origins.mode = { kind: "flag", written: "orchestrator connect" };
+    return "client";
+  }
+  for (const layer of layers) {
+    const { mode, url, token } = layer.values;
+    if (mode !== undefined) {
+      setOrigin(origins, layer, "mode");
+      return mode ? "client" : "standalone";
+    }
+    if (layer.kind === "flag" && (url !== undefined || token !== undefined)) {
+      origins.mode = { kind: "flag", written: layer.written[url === undefined ? "token" : "url"] ?? "" };
+      return "client";
+    }
+  }
+  origins.mode = { kind: "default", written: "default" };
+  return asked === undefined ? "standalone" : "client";
+}
+
+/** A token that stands beside a hub's address belongs to that hub: it is not sent to another one that a flag or variable names. */
+function tokenFor(url: string | undefined, layers: Layer[], origins: Origins) {
+  const warnings: string[] = [];
+  for (const layer of layers) {
+    const { token, url: itsHub } = layer.values;
+    if (token === undefined) continue;
+    if (itsHub === undefined || itsHub === url) {
+      setOrigin(origins, layer, "token");
+      return { token, warnings };
+    }
+    warnings.push(`${layer.written.token}: belongs to ${itsHub} and is not sent to ${url}`);
+  }
+  return { token: undefined, warnings };
+}
+
+/** The list of the first source that names anybody, whole: two lists together would let in more people than either. */
+function accessOf(layers: Layer[], origins: Origins): AccessList | undefined {
+  const names = ["users", "organization", "team"] as const;
+  const layer = layers.find(({ written: given }) => names.some((name) => given[name] !== undefined));
+  if (!layer) return undefined;
+  for (const name of names) if (layer.written[name] !== undefined) setOrigin(origins, layer, name);
+  const { users, organization, team } = layer.values;
+  const [owner, slug] = team?.includes("/") === true ? team.split("/") : [organization, team];
+  return defined({ users, organization: owner, team: slug });
 }

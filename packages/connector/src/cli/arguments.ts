@@ -1,9 +1,11 @@
 /** Reads the command line. */
-import { parseArgs } from "node:util";
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { FLAG_NAMES } from "../settings-flags.ts";
+import type { Flags } from "../settings.ts";
 
 export interface ConnectArguments {
   kind: "connect";
-  flags: Partial<Record<"url" | "token" | "target" | "clientId" | "name" | "project", string>>;
+  flags: Flags;
   /** What stands after `--`: a program to start and its arguments. */
   command: string[];
 }
@@ -15,15 +17,10 @@ export type Arguments =
   | ConnectArguments;
 
 const OPTIONS = {
-  url: { type: "string" },
-  token: { type: "string" },
-  target: { type: "string" },
-  "client-id": { type: "string" },
-  name: { type: "string" },
-  project: { type: "string" },
+  ...Object.fromEntries([...FLAG_NAMES.keys()].map((flag) => [flag, { type: "string" }] as const)),
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
-} as const;
+} satisfies ParseArgsOptionsConfig;
 
 /** What the command line asks for; `wrong` says to a person why it cannot be read. `argv` is without node and script. */
 export function readArguments(argv: readonly string[]): Arguments {
@@ -32,20 +29,23 @@ export function readArguments(argv: readonly string[]): Arguments {
   const command = separator < 0 ? [] : argv.slice(separator + 1);
   try {
     const { values, positionals } = parseArgs({ args: [...own], options: OPTIONS, allowPositionals: true });
-    if (values.help || argv.length === 0) return { kind: "help" };
-    if (values.version) return { kind: "version" };
+    if (values.help === true || argv.length === 0) return { kind: "help" };
+    if (values.version === true) return { kind: "version" };
     const wrong = problem(positionals, separator >= 0 && command.length === 0);
     if (wrong !== undefined) return { kind: "wrong", message: wrong };
-    const { "client-id": clientId, url, token, target, name, project } = values;
-    const given = Object.entries({ url, token, target, clientId, name, project });
-    return {
-      kind: "connect",
-      flags: Object.fromEntries(given.filter(([, value]) => value !== undefined)),
-      command,
-    };
+    return { kind: "connect", flags: flagsOf(values), command };
   } catch (error) {
     return { kind: "wrong", message: error instanceof Error ? error.message : String(error) };
   }
+}
+
+function flagsOf(values: Record<string, unknown>): Flags {
+  const flags: Flags = {};
+  for (const [flag, name] of FLAG_NAMES) {
+    const text = values[flag];
+    if (typeof text === "string") flags[name] = { text, written: `--${flag}` };
+  }
+  return flags;
 }
 
 function problem(positionals: string[], emptyCommand: boolean): string | undefined {

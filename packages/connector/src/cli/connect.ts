@@ -67,13 +67,18 @@ async function endChild(child: Child, ended: Promise<number>, signal: AbortSigna
 async function run(application: Application, options: ConnectOptions, signal: AbortSignal): Promise<number> {
   const { settings, env, terminal } = options;
   const { clientId } = await identify(application.target, options);
+  const { url, token } = settings;
+  // Settings were read with `needs: ["url", "token"]`.
+  if (url === undefined || token === undefined) return EXIT.wrongUse;
   const client = new OrchestratorClient({
-    url: settings.url,
-    token: settings.token,
+    url,
+    token,
+    reconnectIntervalMs: settings.reconnectIntervalMs,
+    heartbeatIntervalMs: settings.heartbeatIntervalMs,
     clientId,
     target: application.target,
     adapter: application.adapter,
-    allowOtherUser: { hub: env["ORCHESTRATOR_ALLOW_OTHER_USER"] === "1", target: application.isOthers },
+    allowOtherUser: { hub: settings.allowOtherUser, target: application.isOthers },
     metadata: {
       hostname: settings.name ?? hostname(),
       project: settings.project ?? env["PWD"] ?? process.cwd(),

@@ -1,0 +1,66 @@
+/** What is said of a setting that will not do: how it was written, what it was, what it may be. Secrets are never in it. */
+import { withoutSecrets } from "./log.ts";
+import { definitionOf, INTERVALS, type SettingName } from "./settings-table.ts";
+
+const SHOWN_CHARACTERS = 200;
+
+/** One line. `written` is the flag, variable or key; `raw` what was given there. */
+export function problemWith(name: SettingName, written: string, raw: unknown, inFile: boolean): string {
+  if (raw === "") return `${written}: is empty; it ${ruleOf(name, inFile)}`;
+  return `${written}: ${shown(name, raw)} ${ruleOf(name, inFile)}${secondsHint(name, raw)}${signInHint(name, raw)}`;
+}
+
+function ruleOf(name: SettingName, inFile: boolean): string {
+  const { rule, fileRule } = definitionOf(name);
+  return inFile ? (fileRule ?? rule) : rule;
+}
+
+function shown(name: SettingName, raw: unknown): string {
+  if (name === "token") return "what was given";
+  if (typeof raw === "string") return JSON.stringify(cut(withoutSecrets(raw)));
+  return cut(withoutSecrets(JSON.stringify(raw)));
+}
+
+function cut(text: string): string {
+  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`;
+}
+
+/** What was meant as seconds is the usual mistake. */
+function secondsHint(name: SettingName, raw: unknown): string {
+  if (name !== "reconnectIntervalMs" && name !== "heartbeatIntervalMs") return "";
+  const seconds = Number(raw);
+  const { minimum, maximum } = INTERVALS[name === "reconnectIntervalMs" ? "reconnect" : "heartbeat"];
+  const meant = seconds * 1000;
+  return seconds > 0 && meant >= minimum && meant <= maximum ? `; ${seconds} seconds are ${meant}` : "";
+}
+
+/** They are not shown, so what is shown may look right. */
+function signInHint(name: SettingName, raw: unknown): string {
+  if (name !== "url" && name !== "target") return "";
+  return typeof raw === "string" && raw.includes("@") ? ", without user and password" : "";
+}
+
+/** Of `known`, the one that was probably meant. */
+export function closest(word: string, known: readonly string[]): string | undefined {
+  const near = known
+    .map((name) => ({ name, distance: distance(word.toLowerCase(), name.toLowerCase()) }))
+    .toSorted((a, b) => a.distance - b.distance)[0];
+  return near !== undefined && near.distance <= Math.max(1, Math.min(3, word.length / 4))
+    ? near.name
+    : undefined;
+}
+
+/** Levenshtein's: letters to add, take out or replace. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of Array.from(a).entries()) {
+    const next = [i + 1];
+    for (const [j, other] of Array.from(b).entries()) {
+      next.push(
+        Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)),
+      );
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
