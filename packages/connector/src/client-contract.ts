@@ -57,6 +57,8 @@ export interface OrchestratorClientEvents {
   sentAway: [{ message: string }];
   /** The hub said to stay away, or refused the token: no further attempt. */
   stopped: [{ code: ConnectionErrorCode; message: string }];
+  /** `stop` was called and has done its work. Said once; nothing follows. */
+  ended: [];
   status: [{ status: "idle" | "active" | "busy"; needsPerson: number }];
   /** Something a person may want to know that did not end the connection. */
   warning: [{ message: string }];

@@ -109,13 +109,13 @@ test("a refusal without end is cut off", async () => {
 
 test("a refusal that trickles counts by its status after five seconds", async () => {
   const hub = await refuse((socket) => {
-    socket.write("HTTP/1.1 401 X\r\n\r\n");
+    socket.write("HTTP/1.1 429 X\r\nRetry-After: 3600\r\n\r\n");
     const timer = setInterval(() => socket.write("x"), 200);
     socket.on("close", () => clearInterval(timer));
   });
-  const { stopped } = start(hub.url);
+  const { lost } = start(hub.url);
   const before = Date.now();
-  expect(await stopped).toBe("unauthorized");
+  await vi.waitFor(() => expect(lost[0]).toMatchObject({ code: "rate_limited" }), { timeout: 10_000 });
   expect(Date.now() - before).toBeGreaterThan(4_000);
   expect(Date.now() - before).toBeLessThan(8_000);
   await vi.waitFor(() => expect(hub.closed).toBe(1));

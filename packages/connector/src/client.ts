@@ -17,7 +17,6 @@ import {
 import { Absences } from "./absences.ts";
 import { AccessGuard } from "./access.ts";
 import { createPlainAdapter, type Adapter } from "./adapter.ts";
-import { Backoff } from "./backoff.ts";
 import { boundedMetadata } from "./bounded.ts";
 import type { OrchestratorClientEvents, OrchestratorClientOptions } from "./client-contract.ts";
 import { forwardHttp, type Upstream } from "./forward-http.ts";
@@ -29,15 +28,16 @@ import { HubSocket } from "./hub-socket.ts";
 import { AnswerLimit, RecentLog } from "./log.ts";
 import { isLoopbackHost } from "./loopback.ts";
 import { Narrator, type Said } from "./narrator.ts";
+import { NetworkWatch } from "./network.ts";
 import { OwnAgent } from "./own-connection.ts";
-import { askPause, retryPause } from "./pause.ts";
+import { askPause } from "./pause.ts";
+import { Retries } from "./retries.ts";
 import type { SocketEnd } from "./socket-end.ts";
 import { StatusTracker, type StatusReport } from "./status.ts";
 
 const SOFTWARE = { name: "ai-orchestrator-connector", version: "0.1.0" };
-const FIRST_RETRY_MS = 500;
-/** A connection that lasted this long was a good one: only then does the next failure count as the first. */
-const STABLE_MS = 10_000;
+/** A dial younger than this, in milliseconds, is not given up for another network: networks change in several steps. */
+const YOUNG_MS = 1_000;
 const AGENT = { keepAlive: true, maxFreeSockets: 64 };
 
 export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
@@ -45,24 +45,25 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   readonly #adapter: Adapter;
   readonly #upstream: Upstream;
   readonly #tracker: StatusTracker;
-  readonly #backoff: Backoff;
-  readonly #narrator = new Narrator();
+  readonly #retries: Retries;
+  readonly #narrator = new Narrator(systemClocks);
   readonly #log: RecentLog;
   readonly #answers = new AnswerLimit();
   readonly #access: AccessGuard;
   readonly #gaps = new GapDetector(systemClocks);
+  readonly #network = new NetworkWatch();
   readonly #absences = new Absences(systemClocks);
   /** Told in the registration that is on its way. */
   #absence: Absence | undefined;
   #socket: HubSocket | undefined;
   /** The last one, also while it is on its way out. */
   #latest: HubSocket | undefined;
+  #stopping: Promise<void> | undefined;
   #watch: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   /** True while the next attempt waits for nothing but the backoff. */
   #isHasty = false;
   #isSentAway = false;
-  #registeredAt = Number.POSITIVE_INFINITY;
   #state: "new" | "running" | "stopped" = "new";
 
   /** Throws a RangeError when `target` is not on this machine, or `url` would send the token over a network in clear. */
@@ -78,10 +79,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     this.#adapter = options.adapter ?? createPlainAdapter();
     this.#tracker = new StatusTracker(this.#adapter);
     this.#log = new RecentLog([options.token]);
-    this.#backoff = new Backoff({
-      baseMs: FIRST_RETRY_MS,
-      maxMs: options.reconnectIntervalMs ?? 30_000,
-    });
+    this.#retries = new Retries({ maxMs: options.reconnectIntervalMs ?? 30_000 });
     const ownPortOnly = options.allowOtherUser?.target !== true;
     this.#upstream = {
       target,
@@ -109,7 +107,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     this.#say(this.#narrator.connecting(this.options.url, this.options.clientId));
     this.#tracker.onChange((report) => this.#report(report));
     this.#adapter.onNotice?.((message) => this.#warn(message));
-    this.#watch = setInterval(() => this.#lookForGap(), LOOK_FOR_GAPS_MS).unref();
+    this.#watch = setInterval(() => this.#look(), LOOK_FOR_GAPS_MS).unref();
     this.#adapter.start().then(
       () => this.#dial(),
       (error: unknown) => {
@@ -119,8 +117,13 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     );
   }
 
-  /** Ends the connection and every stream; resolves when nothing is left running. */
-  async stop(): Promise<void> {
+  /** Ends the connection and every stream for good; resolves when nothing is left running. Called again, it waits for the same. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     const wasNew = this.#state === "new";
     this.#state = "stopped";
     clearTimeout(this.#retry);
@@ -129,26 +132,21 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     this.#tracker.stop();
     this.#upstream.agent.destroy();
     if (!wasNew) await Promise.all([this.#adapter.stop(), this.#latest?.closed]);
+    this.emit("ended");
   }
 
   #dial(): void {
     if (this.#state !== "running") return;
-    const {
-      url,
-      token,
-      clientId,
-      allowOtherUser,
-      heartbeatIntervalMs = 30_000,
-      holdsProcess = true,
-    } = this.options;
-    if (!this.#isSentAway) this.emit("connecting", { attempt: this.#backoff.attempts + 1 });
+    const { url, token, clientId, allowOtherUser, holdsProcess = true } = this.options;
+    if (!this.#isSentAway) this.emit("connecting", { attempt: this.#retries.attempt });
     this.#socket = new HubSocket({
       url,
       token,
       clientId,
       allowOtherUser: allowOtherUser?.hub === true,
       holdsProcess,
-      heartbeatIntervalMs: Math.min(heartbeatIntervalMs, 45_000),
+      heartbeatIntervalMs: Math.min(this.options.heartbeatIntervalMs ?? 30_000, 45_000),
+      dialTimeoutMs: this.#retries.dialTimeoutMs,
       register: () => this.#register(),
       request: (stream, head, ended) => this.#forward(stream, head, ended),
       registered: (message) => this.#registered(message),
@@ -179,7 +177,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   }
 
   #registered({ instance }: Registered): void {
-    this.#registeredAt = performance.now();
+    this.#retries.registered();
     this.#isSentAway = false;
     this.#absences.registered();
     const absence = this.#absence;
@@ -230,26 +228,31 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     this.emit("log", { ...this.#log.add(Date.now(), said.level, said.text), kind: said.kind });
   }
 
-  /** After a time in which nothing ran here, a connection must prove itself, and an attempt is not put off any longer. */
-  #lookForGap(): void {
-    if (!this.#noticeGap()) return;
-    if (this.#socket) this.#socket.doubt();
-    else if (this.#isHasty) this.#dialAfter(retryPause(undefined, this.#backoff));
+  /**
+   * After a time in which nothing ran here, or in another network, a connection must prove itself, and an attempt is not put off any
+   * longer.
+   */
+  #look(): void {
+    this.#say(this.#narrator.look());
+    const isElsewhere = this.#network.changed();
+    const slept = this.#noticeGap();
+    if (!isElsewhere && !slept) return;
+    const soonMs = this.#retries.hurry();
+    if (this.#socket) this.#socket.doubt(slept ? 0 : YOUNG_MS);
+    else if (this.#isHasty) this.#dialAfter(soonMs);
   }
 
   #noticeGap(): boolean {
     const gap = this.#gaps.look();
-    if (!gap) return false;
-    this.#absences.gap(gap);
-    this.#backoff.reset();
-    return true;
+    if (gap) this.#absences.gap(gap);
+    return gap !== undefined;
   }
 
   #ended(end: SocketEnd): void {
     this.#socket = undefined;
     if (this.#state !== "running") return;
     // The end of a connection is often what this process hears first when it runs again.
-    this.#noticeGap();
+    if (this.#noticeGap()) this.#retries.hurry();
     if (end.then === "stay_away") return this.#stopped(end.code, end.message);
     if (end.code === "not_admitted" || end.then === "ask_later") this.#absences.refused();
     else this.#absences.lost();
@@ -268,15 +271,14 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   #sentAway(message: string): void {
     if (this.#isSentAway) return;
     this.#isSentAway = true;
-    this.#backoff.reset();
+    this.#retries.reset();
     this.#say(this.#narrator.sentAway());
     this.emit("sentAway", { message });
   }
 
-  #disconnected({ code, message, retryAfterMs }: SocketEnd): void {
-    if (performance.now() - this.#registeredAt >= STABLE_MS) this.#backoff.reset();
-    this.#registeredAt = Number.POSITIVE_INFINITY;
-    const retryMs = retryPause(retryAfterMs, this.#backoff);
+  #disconnected(end: SocketEnd): void {
+    const { code, message, retryAfterMs } = end;
+    const retryMs = this.#retries.pauseAfter(end);
     this.#say(this.#narrator.disconnected(code, message, retryMs));
     this.emit("disconnected", { code, message, retryMs });
     this.#dialAfter(retryMs);

@@ -33,8 +33,11 @@ export interface Gap {
   until: number;
 }
 
-/** How often to look, in milliseconds: after waking, a Linux timer still waits for what was left of it. */
-export const LOOK_FOR_GAPS_MS = 500;
+/**
+ * How often to look, in milliseconds: after waking, a Linux timer still waits for what was left of it. This, the time a doubted
+ * connection has to prove itself, and a dial make the two seconds in which who wakes is connected again.
+ */
+export const LOOK_FOR_GAPS_MS = 250;
 /** Far above what clocks differ by from one look to the next. */
 const SLEPT_MS = 3_000;
 const LATE_MS = 10_000;

@@ -22,6 +22,7 @@ export class Heartbeat {
   #deadline: NodeJS.Timeout | undefined;
   #lastChance: NodeJS.Immediate | undefined;
   #waitMs = Number.POSITIVE_INFINITY;
+  /** Messages of any kind. */
   #heard = 0;
 
   constructor(options: HeartbeatOptions) {
@@ -62,7 +63,7 @@ export class Heartbeat {
   #wait(waitMs: number): void {
     this.#waitMs = waitMs;
     this.#stopWaiting();
-    this.#deadline = setTimeout(() => this.#giveLastChance(LAST_TURNS), waitMs);
+    this.#deadline = setTimeout(() => this.#giveLastChance(LAST_TURNS), waitMs).unref();
   }
 
   /** In a process that did not run, timers that are due come before what has long arrived: that is read first. */

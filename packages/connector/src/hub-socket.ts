@@ -13,7 +13,6 @@ import {
   SUBPROTOCOL,
   truncateReason,
   type Command,
-  type ConnectionErrorCode,
   type GoAway,
   type LogLine,
   type Register,
@@ -25,7 +24,15 @@ import {
 import { Heartbeat } from "./heartbeat.ts";
 import { lookupHub } from "./hub-lookup.ts";
 import { ownAgent } from "./own-connection.ts";
-import { endOf, endOfClose, endOfError, endOfSilence, readRefusal, type SocketEnd } from "./socket-end.ts";
+import {
+  endOf,
+  endOfClose,
+  endOfError,
+  endOfSilence,
+  type ProtocolEnd,
+  readRefusal,
+  type SocketEnd,
+} from "./socket-end.ts";
 
 export interface HubSocketOptions {
   url: string;
@@ -77,13 +84,12 @@ export class HubSocket {
       headers: { authorization: `Bearer ${options.token}` },
       perMessageDeflate: false,
       maxPayload: LIMITS.messageBytes,
-      handshakeTimeout: LIMITS.registerTimeoutSeconds * 1000,
       ...ENDS,
       finishRequest: (request) => {
         if (!options.holdsProcess) request.on("socket", (socket) => socket.unref());
         request.end();
       },
-      lookup: resolveLoopback,
+      lookup: lookupHub,
       ...(mustBeOwn(options) ? { agent: ownAgent } : {}),
     });
     this.closed = new Promise((resolve) => this.#socket.once("close", () => resolve()));
@@ -109,20 +115,15 @@ export class HubSocket {
       this.#fail(endOfSilence("the connection was not made in time"));
   }
 
-  /** Leaves: the hub sees a clean end. `end` is what is told to this end's owner. Resolves when the socket is gone. */
-  leave(end: SocketEnd = STOPPED): Promise<void> {
+  /** Leaves: the hub sees a clean end. `end` is what is told to this end's owner. */
+  leave(end: SocketEnd = STOPPED): void {
     this.#connection?.lost("the connector was stopped");
     this.#end(end);
-    if (this.#socket.readyState === WebSocket.CLOSED) return Promise.resolve();
-    return new Promise((resolve) => {
-      // A hub that does not answer the close keeps nobody waiting.
-      const timer = setTimeout(() => this.#socket.terminate(), LEAVE_TIMEOUT_MS);
-      this.#socket.once("close", () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      this.#socket.close(1000, "stopped");
-    });
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    // A hub that does not answer the close keeps nobody waiting.
+    const timer = setTimeout(() => this.#socket.terminate(), LEAVE_TIMEOUT_MS).unref();
+    this.#socket.once("close", () => clearTimeout(timer));
+    this.#socket.close(1000, "stopped");
   }
 
   #listen(): void {
@@ -221,11 +222,11 @@ export class HubSocket {
 
   #failAfter(ms: number, message: string): void {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#fail(endOfSilence(message)), ms);
+    this.#deadline = setTimeout(() => this.#fail(endOfSilence(message)), ms).unref();
   }
 
   /** Ends the connection for a fault of the hub's; the socket may be dead, so nothing is waited for. */
-  #fail(end: SocketEnd & { code: ConnectionErrorCode }): void {
+  #fail(end: ProtocolEnd): void {
     this.#socket.close(CONNECTION_ERRORS[end.code].close, truncateReason(end.message));
     this.#end(end);
     this.#socket.terminate();

@@ -1,5 +1,5 @@
 /** Loopback: the only place where the connector forwards to, and where `*.localhost` leads. */
-import { lookup, type LookupAddress, type LookupOptions } from "node:dns";
+import dns, { type LookupAddress, type LookupOptions } from "node:dns";
 
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
@@ -22,7 +22,7 @@ const LOOPBACK: LookupAddress[] = [
 /** A `lookup` for sockets that knows `*.localhost`: browsers resolve those names, most systems do not. All addresses are both. */
 export function resolveLoopback(hostname: string, options: LookupOptions, callback: LookupCallback): void {
   if (hostname !== "localhost" && !hostname.endsWith(".localhost"))
-    return lookup(hostname, options, callback);
+    return dns.lookup(hostname, options, callback);
   if (options.all) callback(null, LOOPBACK);
   else callback(null, "127.0.0.1", 4);
 }

@@ -19,6 +19,8 @@ export interface FakeHub {
   authorizations: (string | undefined)[];
   /** Upgrades that were asked for, the refused ones included. */
   dials: number;
+  /** Refused upgrades whose connection is gone. */
+  refused: number;
   /** What to refuse upgrades with; undefined to accept them. */
   refusal: { status: number; retryAfter?: string; code: string; message: string } | undefined;
   /** Control messages, in order. */
@@ -45,6 +47,7 @@ export async function startFakeHub(port = 0): Promise<FakeHub> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     authorizations: [],
     dials: 0,
+    refused: 0,
     refusal: undefined,
     received: [],
     pings: 0,
@@ -65,6 +68,7 @@ export async function startFakeHub(port = 0): Promise<FakeHub> {
     // Connectors leave when they like.
     socket.on("error", () => socket.destroy());
     if (fake.refusal) {
+      socket.on("close", () => fake.refused++);
       socket.end(refusalText(fake.refusal));
       return;
     }
