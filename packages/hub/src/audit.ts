@@ -10,6 +10,9 @@ export const AUDIT_ACTIONS = [
   "token_created",
   "token_rotated",
   "token_revoked",
+  /** An instance without a token was approved or denied by who said its code. */
+  "pairing_approved",
+  "pairing_denied",
   "policy_added",
   "policy_removed",
   /** A person no longer belongs to anything allowed; everything they had open was closed. */

@@ -12,6 +12,7 @@ import type { ActivityEntry, ActivityFilter } from "./activity.ts";
 import type { Loss } from "./auth/membership-loss.ts";
 import type { EntityKind, Memberships, Refusal, Role } from "./auth/policy.ts";
 import type { Instance } from "./instance.ts";
+import type { PairingNotice } from "./pairing/contract.ts";
 
 /** Told to the owner's UserHub by a Tunnel whose connector has just registered. */
 export interface InstanceConnected {
@@ -146,6 +147,12 @@ export interface UserHubRpc {
   activity(sessionId: string, query: ActivityQuery): Promise<ActivityPage | SignedOut>;
   /** What the connector of an instance says of itself; null where it is not there or does not answer in time. */
   inspect(sessionId: string, idOrLabel: string): Promise<Inspection | null | SignedOut>;
+  /** Instances that ask this person by name for a token, oldest first. */
+  pairings(sessionId: string): PairingNotice[] | SignedOut;
+  /** One more asks; shown unless too many do. */
+  pairingAsks(notice: PairingNotice): Promise<void>;
+  /** It was decided, or went. */
+  pairingOver(code: string): Promise<void>;
   /** Closes what these sign-ins have open, here and at every instance, and refuses their cookies while these are fresh. */
   sessionsEnded(sessionIds: string[]): Promise<void>;
 

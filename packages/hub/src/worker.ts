@@ -3,6 +3,7 @@ import { app } from "./app.ts";
 import { noticeSettings } from "./auth/settings-change.ts";
 import { compressed } from "./compression.ts";
 import { hostOwner } from "./origins.ts";
+import { connectPending } from "./pairing/connect.ts";
 import { serveInstance } from "./tunnel/ingress.ts";
 import { connectInstance } from "./tunnel/connect.ts";
 import { instanceRoutes, routes } from "./routes.ts";
@@ -48,6 +49,7 @@ async function route(request: Request, env: Env, context: ExecutionContext): Pro
   switch (owner.kind) {
     case "hub":
       if (pathname === routes.connect) return connectInstance(request, env);
+      if (pathname === routes.pending) return connectPending(request, env);
       return compressed(request, await finished(app.fetch(request, env, context), context), env);
     case "instance":
       return serveInstance(request, env, owner.label);

@@ -21,14 +21,14 @@ import { issueInstanceToken, type Scope } from "./token.ts";
 import { signViewerCookie, VIEWER_COOKIE } from "./viewer.ts";
 
 /** Answered before the app, by the Worker itself. */
-const CONNECT = `GET ${routes.connect}`;
+const BY_WORKER = [`GET ${routes.connect}`, `GET ${routes.pending}`];
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
 const PROTOCOLS = ["http", "websocket"] as const;
 
 const keyOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
 const hubRules = RULES.filter((rule) => rule.host === "hub");
-const appRules = hubRules.filter((rule) => keyOf(rule) !== CONNECT);
+const appRules = hubRules.filter((rule) => !BY_WORKER.includes(keyOf(rule)));
 const bySession = appRules.filter(({ who }) => who === "signed-in" || who === "admin");
 const named = (rules: readonly Rule[]) =>
   rules.map((rule) => [`${rule.method} ${rule.path} (${rule.protocol})`, rule] as const);
@@ -43,6 +43,8 @@ beforeAll(async () => {
   await addPerson("root", "admin");
   await newInstance("laptop");
   await issueInstanceToken(env.DB, { userId: "ann", name: TOKEN_NAME });
+  const asks = { code: "WDJB-MJHT", hostname: "host", project: PROJECT, since: 0, until: Infinity };
+  await env.USER_HUB.getByName("ann").pairingAsks(asks);
 });
 
 /** An instance of the owner's. */
@@ -123,6 +125,8 @@ const BODIES: Record<string, string> = {
   [routes.apiTokens]: `{"name":"matrix"}`,
   [routes.rotateApiToken(":id")]: "{}",
   [routes.apiAccess]: "{}",
+  [routes.approvePairing]: "code=WDJB-MJHT",
+  [routes.denyPairing]: "code=WDJB-MJHT",
 };
 
 const newToken = async (userId = "ann", scopes: Scope[] = ["connect"]) =>
@@ -254,7 +258,7 @@ describe("the table", () => {
   });
 
   test("has no rule without its route", () => {
-    const known = new Set([...registered, CONNECT]);
+    const known = new Set([...registered, ...BY_WORKER]);
     expect(hubRules.map(keyOf).filter((rule) => !known.has(rule))).toEqual([]);
   });
 

@@ -7,13 +7,14 @@ import { fromBase64Url, toBase64Url } from "../secrets.ts";
 
 type Secret = Pick<Env, "HUB_SECRET">;
 
-/** What may be signed: cookies that are read without a database. */
+/** What may be signed: cookies that are read without a database, and what only this hub can say again. */
 export type SigningPurpose =
   | "access-cookie"
   | "viewer-cookie"
   | "setup-cookie"
   | "refusal-cookie"
-  | "pkce-verifier";
+  | "pkce-verifier"
+  | "pairing-code";
 /** What may be encrypted. */
 export type SealingPurpose = "github-token" | "github-app";
 
@@ -22,8 +23,13 @@ const IV_BYTES = 12;
 
 /** HMAC-SHA-256 of a text, in base64url. */
 export async function sign(env: Secret, purpose: SigningPurpose, text: string): Promise<string> {
+  return toBase64Url(await signBytes(env, purpose, text));
+}
+
+/** The same as its 32 bytes. */
+export async function signBytes(env: Secret, purpose: SigningPurpose, text: string): Promise<Uint8Array> {
   const key = await signingKey(env, purpose);
-  return toBase64Url(new Uint8Array(await crypto.subtle.sign("HMAC", key, utf8(text))));
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, utf8(text)));
 }
 
 /** `<payload>.<signature>`: any JSON value as a text that only this hub can have made. */

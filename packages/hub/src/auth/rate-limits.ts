@@ -1,7 +1,8 @@
 /**
  * How often something may be tried, all of it in one place. Rough limits at the edge come first and cost nothing; exact
  * ones are kept by objects, and only what fails is counted there (and the beginnings of sign-ins), so what goes well costs
- * no call. A good token or code is therefore never refused because a neighbour behind the same address sent bad ones.
+ * no call. A good token or code is therefore never refused because a neighbour behind the same address sent bad ones. Codes
+ * of pairings are the exception: short enough to be guessed, they are counted before they are looked at, and given back where right.
  */
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
@@ -18,7 +19,7 @@ export type RateDecision = { allowed: true } | { allowed: false; retryAfterSecon
 
 const MINUTE_MS = 60_000;
 
-/** Counted for each place, by the object `RateLimiter` named `<kind>:<place>`. */
+/** Counted for each place or person, by the object `RateLimiter` named `<kind>:<place or user's id>`. */
 export const EXACT_LIMITS = {
   /** A sign-in at GitHub that begins: whoever begins it, so a whole office must find room. */
   "sign-in": { max: 120, windowMs: 10 * MINUTE_MS },
@@ -28,8 +29,16 @@ export const EXACT_LIMITS = {
   "failed-code": { max: 20, windowMs: 10 * MINUTE_MS },
   /** An instance's token that is not good. */
   "bad-token": { max: 20, windowMs: 10 * MINUTE_MS },
+  /** A dial of version 1 that says whose it is only once it is open, within as long: so this is also how many are open unknown. */
+  "dial-without-token": { max: 60, windowMs: 10_000 },
   /** A webhook whose signature is not good. */
   "refused-webhook": { max: 20, windowMs: 10 * MINUTE_MS },
+  /** An instance without a token that asks for one; each may wait for as long as the window is. */
+  "new-pairing": { max: 30, windowMs: 10 * MINUTE_MS },
+  /** A code under which no instance waits, by place. */
+  "wrong-code": { max: 40, windowMs: 10 * MINUTE_MS },
+  /** The same, counted for each person. */
+  "wrong-code-of": { max: 10, windowMs: 10 * MINUTE_MS },
 } as const satisfies Record<string, RateLimitRule>;
 
 /** Dials of one instance, counted by its Tunnel, which they reach anyway; connectors that come back after losses stay below. */
@@ -57,7 +66,16 @@ export async function countExact(
   kind: ExactLimit,
   request: Request,
 ): Promise<RateDecision> {
-  const decision = await env.RATE_LIMITER.getByName(`${kind}:${placeKey(request)}`).count(EXACT_LIMITS[kind]);
+  return countExactOf(env, kind, placeKey(request));
+}
+
+/** The same for a place as `placeKey` says it, or for a person's id. */
+export async function countExactOf(
+  env: Pick<Env, "RATE_LIMITER">,
+  kind: ExactLimit,
+  whose: string,
+): Promise<RateDecision> {
+  const decision = await env.RATE_LIMITER.getByName(`${kind}:${whose}`).count(EXACT_LIMITS[kind]);
   // What the edge refuses is not told: a flood would be paid for by the line.
   if (!decision.allowed) log("rate_limited", { kind });
   return decision;

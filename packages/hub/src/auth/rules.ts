@@ -135,6 +135,8 @@ export const RULES: readonly Rule[] = [
     who: "connect-token",
     own: true,
   },
+  // Who has no token yet; what it gets is decided by the person who says its code.
+  { host: "hub", protocol: "websocket", path: routes.pending, method: "GET", who: "anyone" },
 
   { ...instance, protocol: "http", path: instanceRoutes.enter, method: "GET" },
   { ...instance, protocol: "http", path: instanceRoutes.ready, method: "GET" },

@@ -12,6 +12,7 @@ import { BoardTools, FilterNote } from "../ui/board-tools.tsx";
 import { Board, BOARD_ID, BoardParts } from "../ui/board.tsx";
 import { Command, CommandOutline, connectCommand } from "../ui/command.tsx";
 import { Layout } from "../ui/layout.tsx";
+import { PairNotices } from "../ui/pair-notices.tsx";
 import type { View } from "../ui/view.ts";
 import { tabTitle } from "../ui/words.ts";
 
@@ -78,6 +79,7 @@ function Dashboard({ session, instances, grouping, view, env }: DashboardProps) 
       >
         <h1 class="visually-hidden">Instances</h1>
         <BoardTools counts={counts} grouping={grouping} now={view.now} />
+        <PairNotices notices={[]} now={view.now} />
         <FilterNote />
         <div class="board" id={BOARD_ID}>
           <Board instances={instances} view={view} grouping={grouping} />

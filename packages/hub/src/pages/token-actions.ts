@@ -89,7 +89,7 @@ export async function makeToken(actor: Actor, body: unknown): Promise<NewToken> 
   const { name, expires_at: expiresAt, scopes } = parse(NewTokenSchema, body);
   const { env, session } = actor;
   requireRoleFor(scopes, session);
-  await makeRoom(actor);
+  await requireRoomForToken(actor);
   const made = await issueInstanceToken(env.DB, { userId: session.userId, name, scopes, expiresAt });
   await record(actor, "token_created", auditSubject(made.row.name, made.row.id));
   return made;
@@ -112,7 +112,7 @@ export async function rotateToken(actor: Actor, tokenId: string, body: unknown):
   if (old === null) throw new HubError("not_found", { message: "You have no such token." });
   if (old.replaced_by !== null) throw new HubError("token_replaced");
   requireRoleFor(parseScopes(old.scopes), session);
-  await makeRoom(actor);
+  await requireRoomForToken(actor);
   const oldExpiresAt = Math.min(old.expires_at ?? Infinity, Date.now() + overlapSeconds * 1000);
   // Before the database: what is connected must not outlive the old token because the second step failed.
   await env.USER_HUB.getByName(userId).tokenExpires(tokenId, oldExpiresAt);
@@ -141,7 +141,8 @@ export function tokensOf({ env, session }: Pick<Actor, "env" | "session">): Prom
   return listTokens(env.DB, session.userId);
 }
 
-async function makeRoom({ env, session }: Actor): Promise<void> {
+/** Throws `too_many_tokens` where the person has as many as the hub keeps. */
+export async function requireRoomForToken({ env, session }: Pick<Actor, "env" | "session">): Promise<void> {
   await deleteOldTokens(env.DB, session.userId, Date.now() - REMEMBERED_MS);
   if ((await countTokens(env.DB, session.userId)) >= MAX_TOKENS) throw new HubError("too_many_tokens");
 }

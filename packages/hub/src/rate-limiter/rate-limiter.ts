@@ -23,6 +23,12 @@ export class RateLimiter extends DurableObject<Env> {
     return decision;
   }
 
+  /** Takes the last attempt back: it was none. */
+  giveBack(): void {
+    const { kv } = this.ctx.storage;
+    kv.put(ATTEMPTS, (kv.get<number[]>(ATTEMPTS) ?? []).slice(0, -1));
+  }
+
   /** Answers once its storage does, and writes nothing: by this /health knows that objects work. */
   isUp(): boolean {
     this.ctx.storage.kv.get(ATTEMPTS);

@@ -5,6 +5,7 @@ type DialRefusal =
   | "unauthorized"
   | "not_admitted"
   | "disconnected"
+  | "pairing_over"
   | "unsupported_version"
   | "rate_limited";
 

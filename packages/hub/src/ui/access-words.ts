@@ -49,6 +49,8 @@ const AUDIT_WORDS: Record<AuditAction, string> = {
   token_created: "made a token",
   token_rotated: "replaced a token",
   token_revoked: "revoked a token",
+  pairing_approved: "approved an instance",
+  pairing_denied: "denied an instance",
   policy_added: "let in",
   policy_removed: "removed from the allow-list",
   access_lost: "lost access",

@@ -25,16 +25,19 @@ export function CommandOutline({ text }: { text: string }) {
   );
 }
 
+type Commands = Pick<Env, "HUB_ORIGIN" | "CONNECT_COMMAND">;
+
+const PUBLISHED = "npx @ai-orchestrator/connector";
+
+/** What is run on an instance's machine to connect it: it shows a code, which a person approves here. */
+export function pairCommand({ HUB_ORIGIN, CONNECT_COMMAND = PUBLISHED }: Commands): string {
+  return `${CONNECT_COMMAND} connect ${HUB_ORIGIN}`;
+}
+
 /**
- * What is run on an instance's machine to connect it. The token stands in the environment: command lines can be read by
+ * The same with a token, for where nobody can approve. The token stands in the environment: command lines can be read by
  * every user of a machine.
  */
-export function connectCommand(
-  {
-    HUB_ORIGIN,
-    CONNECT_COMMAND = "npx @ai-orchestrator/connector",
-  }: Pick<Env, "HUB_ORIGIN" | "CONNECT_COMMAND">,
-  token: string,
-): string {
+export function connectCommand({ HUB_ORIGIN, CONNECT_COMMAND = PUBLISHED }: Commands, token: string): string {
   return `ORCHESTRATOR_TOKEN=${token} ${CONNECT_COMMAND} connect --url ${HUB_ORIGIN}`;
 }

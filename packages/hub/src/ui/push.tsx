@@ -3,7 +3,9 @@ import type { JSX } from "hono/jsx/jsx-runtime";
 import { countInstances, type Counts, type Grouping, type Instance } from "../instance.ts";
 import { ARRIVALS_ID, Board, BOARD_ID } from "./board.tsx";
 import { COUNTS_ID, CountBadges } from "./board-tools.tsx";
+import { PAIR_NOTICES_ID, PairNotices } from "./pair-notices.tsx";
 import { cardId, CardProof, InstanceCard, proofId } from "./instance-card.tsx";
+import type { PairingNotice } from "../pairing/contract.ts";
 import type { View } from "./view.ts";
 
 /** The whole truth: every group and the counts. `instances` in their order. */
@@ -64,6 +66,15 @@ export function renderProofs(instances: readonly Instance[], { now }: View): str
         </Piece>
       ))}
     </>,
+  );
+}
+
+/** Who asks this person by name for a token. */
+export function renderPairings(notices: readonly PairingNotice[], now: number): string {
+  return text(
+    <Piece target={PAIR_NOTICES_ID} swap="outerMorph">
+      <PairNotices notices={notices} now={now} />
+    </Piece>,
   );
 }
 

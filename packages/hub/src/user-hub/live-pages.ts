@@ -13,7 +13,8 @@ import {
   type Standing,
 } from "../instance.ts";
 import type { PageOpener } from "../page-socket.ts";
-import { renderBoard, renderChange, renderProofs } from "../ui/push.tsx";
+import type { PairingNotice } from "../pairing/contract.ts";
+import { renderBoard, renderChange, renderPairings, renderProofs } from "../ui/push.tsx";
 import type { View } from "../ui/view.ts";
 
 /** The page asks so that it learns of a dead connection; the platform answers without waking the object. */
@@ -31,9 +32,21 @@ interface Registry {
   findByLabel(label: string): Instance | undefined;
 }
 
+/** Who asks this person by name for a token. */
+interface Pairings {
+  list(now: number): PairingNotice[];
+}
+
+export interface LivePagesDeps {
+  instances: Registry;
+  pairings: Pairings;
+  env: Env;
+}
+
 export class LivePages {
   readonly #ctx: DurableObjectState;
   readonly #instances: Registry;
+  readonly #pairings: Pairings;
   readonly #env: Env;
   /** Changed since the last push, by label; true where pages have a card of it. */
   readonly #changed = new Map<string, boolean>();
@@ -44,10 +57,11 @@ export class LivePages {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pushedAt = 0;
 
-  constructor(ctx: DurableObjectState, instances: Registry, env: Env) {
+  constructor(ctx: DurableObjectState, { instances, pairings, env }: LivePagesDeps) {
     this.#ctx = ctx;
     this.#env = env;
     this.#instances = instances;
+    this.#pairings = pairings;
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PAGE_PING, PAGE_PONG));
   }
 
@@ -58,7 +72,8 @@ export class LivePages {
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server, [sessionTag(sessionId)]);
     attach(server, { sessionId, checkAt: until, grouping });
-    server.send(renderBoard(this.#instances.list().toSorted(byOrder), this.#view(), grouping));
+    const board = renderBoard(this.#instances.list().toSorted(byOrder), this.#view(), grouping);
+    server.send(board + this.#renderPairings());
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -97,6 +112,12 @@ export class LivePages {
     this.#soon();
   }
 
+  /** Somebody asks for a token, or does so no more. */
+  pairingsChanged(): void {
+    const html = this.#renderPairings();
+    for (const page of this.#ctx.getWebSockets()) send(page, html);
+  }
+
   /** True while no page is open; what is known for pages' sake is not kept up to date then. */
   #isUnseen(): boolean {
     if (this.#ctx.getWebSockets().length > 0) return false;
@@ -124,6 +145,11 @@ export class LivePages {
     this.#proven.clear();
     const html = this.#renderProofs(proven) + this.#renderChange(changed);
     for (const page of this.#ctx.getWebSockets()) send(page, html);
+  }
+
+  #renderPairings(): string {
+    const now = Date.now();
+    return renderPairings(this.#pairings.list(now), now);
   }
 
   #renderProofs(labels: string[]): string {

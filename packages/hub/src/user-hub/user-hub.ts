@@ -23,12 +23,14 @@ import type { Env } from "../env.ts";
 import type { Instance } from "../instance.ts";
 import { errorName, log } from "../log.ts";
 import { readPageOpener } from "../page-socket.ts";
+import type { PairingNotice } from "../pairing/contract.ts";
 import { Actions } from "./actions.ts";
 import { ActivityLog } from "./activity-log.ts";
 import { Census } from "./census.ts";
 import { InstanceNews } from "./instance-news.ts";
 import { LivePages, pageSession } from "./live-pages.ts";
 import { Membership } from "./membership.ts";
+import { PairingNotices } from "./pairing-notices.ts";
 import { parseAction, parseActivityQuery } from "./parse.ts";
 import { Presence } from "./presence.ts";
 import { Registry } from "./registry.ts";
@@ -46,6 +48,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   readonly #registry: Registry;
   readonly #activity: ActivityLog;
   readonly #pages: LivePages;
+  readonly #pairings: PairingNotices;
   readonly #tunnels: Tunnels;
   readonly #news: InstanceNews;
   readonly #presence: Presence;
@@ -62,7 +65,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     const [owner, closeAll] = [() => this.#owner, () => this.#closeAll()];
     const registry = new Registry(ctx.storage);
     const activity = new ActivityLog({ ctx, env: () => this.env, owner });
-    const pages = new LivePages(ctx, registry, env);
+    const pairings = new PairingNotices(ctx.storage);
+    const pages = new LivePages(ctx, { instances: registry, pairings, env });
     const tunnels = new Tunnels(ctx, () => this.env, owner);
     const membership = new Membership({ storage: ctx.storage, env, owner, closeAll });
     const count = () => ({ instances: registry.countConnected(), browsers: pages.open().length });
@@ -72,6 +76,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     this.#registry = registry;
     this.#activity = activity;
     this.#pages = pages;
+    this.#pairings = pairings;
     this.#tunnels = tunnels;
     this.#membership = membership;
     this.#census = census;
@@ -127,6 +132,19 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     if (this.#signIns.isEnded(sessionId)) return "signed_out";
     const instance = this.#registry.find(idOrLabel);
     return instance === undefined ? null : this.#tunnels.inspect(instance.label);
+  }
+
+  /** Who asks this person by name for a token. */
+  pairings(sessionId: string): PairingNotice[] | SignedOut {
+    return this.#signIns.isEnded(sessionId) ? "signed_out" : this.#pairings.list(Date.now());
+  }
+
+  async pairingAsks(notice: PairingNotice): Promise<void> {
+    if (this.#pairings.add(notice, Date.now())) this.#pages.pairingsChanged();
+  }
+
+  async pairingOver(code: string): Promise<void> {
+    if (this.#pairings.remove(code, Date.now())) this.#pages.pairingsChanged();
   }
 
   async sessionsEnded(sessionIds: string[]): Promise<void> {
