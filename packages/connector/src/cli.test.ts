@@ -229,7 +229,7 @@ test.each<[string[], NodeJS.ProcessEnv, number, string]>([
   [["connect", "--"], {}, 2, "After -- stands the command"],
   [["connect", "--port", "1"], {}, 2, "--port"],
   [["connect", "--target", "http://10.0.0.1"], {}, 2, "on this machine"],
-  [["connect"], { ORCHESTRATOR_TOKEN: "" }, 2, "ORCHESTRATOR_TOKEN or --token: is missing"],
+  [["connect"], { ORCHESTRATOR_TOKEN: "" }, 2, '"orchestrator.token" in '],
   [["connect", "--url", "http://hub.example.com"], {}, 2, "must be https://"],
 ])("orchestrator %j with %j exits with %i and says %s", async (args, env, code, text) => {
   const { ended, output } = run(args, env);

@@ -5,9 +5,10 @@ import { SETTING_NAMES, SETTINGS } from "./settings-table.ts";
 import { closest } from "./settings-words.ts";
 
 export const SETTINGS_FILE = "config.json";
+/** The object in it that is ours. */
+export const SECTION = "orchestrator";
 
 const MAX_BYTES = 1024 * 1024;
-const SECTION = "orchestrator";
 const KEYS: string[] = SETTING_NAMES.map((name) => SETTINGS[name].key);
 
 const ObjectSchema = v.pipe(

@@ -1,4 +1,5 @@
 /** Where this user's connector keeps what must outlive it. Files are for this user only: folder 700, files 600. */
+import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -29,9 +30,15 @@ export async function readTextFile(path: string): Promise<string | undefined> {
 export async function writePrivateFile(folder: string, name: string, text: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
-  const temporary = join(folder, `.${name}.${process.pid}`);
+  await replaceFile(folder, name, text);
+}
+
+/** The same in a folder that is there and stays as it is. What stood at `name`, a link included, is replaced and not followed. */
+export async function replaceFile(folder: string, name: string, text: string): Promise<void> {
+  const temporary = join(folder, `.${name}.${process.pid}.${randomBytes(4).toString("hex")}`);
   try {
-    await writeFile(temporary, text, { mode: 0o600 });
+    // `wx`: never into something that somebody has put there.
+    await writeFile(temporary, text, { mode: 0o600, flag: "wx" });
     await rename(temporary, join(folder, name));
   } catch (error) {
     await rm(temporary, { force: true });

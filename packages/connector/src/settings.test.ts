@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readHostFlags } from "./settings-flags.ts";
 import { type Flags, readSettings, SettingsError, type SettingsSources } from "./settings.ts";
 
 const token = "orch_0123456789abcdef";
@@ -82,4 +83,392 @@ test("what is missing is named, all of it at once", () => {
   const problems = problemsOf({}, {}, { needs: ["url", "token"] });
   expect(problems).toHaveLength(2);
   expect(problems[0]).toMatch(/^--url, ORCHESTRATOR_URL or "orchestrator.url" in .*: is missing/);
+});
+
+describe("what a value may be", () => {
+  test.each(["https://hub.example.com/", "https://hub.example.com/dashboard?x#y"])(
+    "%s is known by its origin",
+    (address) => {
+      expect(read({ url: address, token }).settings.url).toBe(url);
+    },
+  );
+
+  test.each([
+    "http://hub.localhost:8787",
+    "http://localhost:1",
+    "http://127.0.0.1:8787",
+    "http://[::1]:8787",
+  ])("plain http to %s is fine", (address) =>
+    expect(read({ url: address, token }).settings.url).toBe(address),
+  );
+
+  test.each([
+    "http://hub.example.com",
+    "http://10.0.0.1",
+    "http://127.0.0.1.evil.com",
+    "ftp://x",
+    "hub",
+    "ws://x",
+  ])("the hub cannot be %s, and the message says so", (address) => {
+    expect(problemsOf({ url: address, token })).toEqual([
+      `--url: "${address}" must be https://, or http:// for a hub on this machine, such as https://hub.example.com`,
+    ]);
+  });
+
+  test.each(["http://127.0.0.1:3001", "http://127.9.9.9:1", "http://localhost:3001/", "http://0x7f.1:80"])(
+    "the target can be %s",
+    (target) => expect(read({ url, token, target }).settings.target).toBe(new URL(target).origin),
+  );
+
+  test.each([
+    "http://10.0.0.1:3001",
+    "http://example.com",
+    "http://localhost.evil.com",
+    "http://127.0.0.1.evil.com",
+    "http://evil.com#127.0.0.1",
+    "http://127.0.0.1@evil.com",
+    "http://user@127.0.0.1",
+    "https://127.0.0.1:3001",
+    "http://0.0.0.0:3001",
+    "http://169.254.169.254",
+    "http://[::]:3001",
+    "//127.0.0.1",
+    "127.0.0.1:3001",
+    "",
+  ])("the target cannot be %j", (target) => {
+    expect(problemsOf({ url, token, target })).toEqual([expect.stringMatching(/^--target: /)]);
+  });
+
+  test.each<[NodeJS.ProcessEnv, string]>([
+    [
+      { ORCHESTRATOR_MODE: "clinet" },
+      'ORCHESTRATOR_MODE: "clinet" must be "client" (connect to a hub) or "standalone" (do not)',
+    ],
+    [
+      { ORCHESTRATOR_HEARTBEAT_INTERVAL: "30" },
+      'ORCHESTRATOR_HEARTBEAT_INTERVAL: "30" must be 5000 to 45000 milliseconds; 30 seconds are 30000',
+    ],
+    [
+      { ORCHESTRATOR_HEARTBEAT_INTERVAL: "60000" },
+      'ORCHESTRATOR_HEARTBEAT_INTERVAL: "60000" must be 5000 to 45000 milliseconds',
+    ],
+    [
+      { ORCHESTRATOR_RECONNECT_INTERVAL: "5" },
+      'ORCHESTRATOR_RECONNECT_INTERVAL: "5" must be 500 to 300000 milliseconds; 5 seconds are 5000',
+    ],
+    [
+      { ORCHESTRATOR_RECONNECT_INTERVAL: "5s" },
+      'ORCHESTRATOR_RECONNECT_INTERVAL: "5s" must be 500 to 300000 milliseconds',
+    ],
+    [
+      { ORCHESTRATOR_RECONNECT_INTERVAL: "1e4" },
+      'ORCHESTRATOR_RECONNECT_INTERVAL: "1e4" must be 500 to 300000 milliseconds',
+    ],
+    [
+      { ORCHESTRATOR_CLIENT_ID: "a b" },
+      'ORCHESTRATOR_CLIENT_ID: "a b" must be 1 to 128 printable characters without spaces',
+    ],
+    [{ ORCHESTRATOR_ALLOW_OTHER_USER: "maybe" }, 'ORCHESTRATOR_ALLOW_OTHER_USER: "maybe" must be 1 or 0'],
+    [
+      { ORCHESTRATOR_GITHUB_ORG: "an org" },
+      'ORCHESTRATOR_GITHUB_ORG: "an org" must be the login of a GitHub organisation',
+    ],
+    [
+      { ORCHESTRATOR_GITHUB_USERS: "ada,,grace" },
+      'ORCHESTRATOR_GITHUB_USERS: "ada,,grace" must be GitHub logins with commas',
+    ],
+    [{ ORCHESTRATOR_GITHUB_USERS: "" }, "ORCHESTRATOR_GITHUB_USERS: is empty; it must be GitHub logins"],
+    [
+      { ORCHESTRATOR_GITHUB_TEAM: "core" },
+      'ORCHESTRATOR_GITHUB_TEAM: "core" is a team of which organisation? Write organisation/core',
+    ],
+    [{ ORCHESTRATOR_GITHUB_TEAM: "a/b/c" }, 'ORCHESTRATOR_GITHUB_TEAM: "a/b/c" must be a team\'s slug'],
+    [
+      { ORCHESTRATOR_GITHUB_TEAM: "acme/core", ORCHESTRATOR_GITHUB_ORG: "other" },
+      'ORCHESTRATOR_GITHUB_TEAM: "acme/core" is not a team of other, which ORCHESTRATOR_GITHUB_ORG names',
+    ],
+    [
+      { ORCHESTRATOR_GITHUB_USER: "ada" },
+      "ORCHESTRATOR_GITHUB_USER: is not known; did you mean ORCHESTRATOR_GITHUB_USERS?",
+    ],
+    [
+      { ORCHESTRATOR_NAME: "a".repeat(256) },
+      `ORCHESTRATOR_NAME: "${"a".repeat(200)}…" must be 1 to 255 characters`,
+    ],
+  ])("%j is refused in words that name it", (env, message) => {
+    const problems = problemsOf({ url, token }, env);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.slice(0, message.length)).toBe(message);
+  });
+
+  test.each<[unknown, string]>([
+    [
+      { enabled: "yes" },
+      '"orchestrator.enabled" in FILE: "yes" must be true (connect to a hub) or false (do not)',
+    ],
+    [
+      { reconnect_interval: "5000" },
+      '"orchestrator.reconnect_interval" in FILE: "5000" must be 500 to 300000 milliseconds',
+    ],
+    [
+      { heartbeat_interval: 30 },
+      '"orchestrator.heartbeat_interval" in FILE: 30 must be 5000 to 45000 milliseconds; 30 seconds are 30000',
+    ],
+    [
+      { github_users: "ada" },
+      '"orchestrator.github_users" in FILE: "ada" must be a list of GitHub logins, each as "login" or "login:id", 1 to 100 of them',
+    ],
+    [{ github_users: [] }, '"orchestrator.github_users" in FILE: [] must be a list'],
+    [
+      { github_user: ["ada"] },
+      '"orchestrator.github_user" in FILE: is not known; did you mean "github_users"?',
+    ],
+    [{ colour: 1 }, '"orchestrator.colour" in FILE: is not known; there is: enabled, url, token,'],
+    [{ url: null }, '"orchestrator.url" in FILE: null must be https://'],
+    [[], 'FILE: "orchestrator" must be an object, { … }'],
+    ["on", 'FILE: "orchestrator" must be an object, { … }'],
+  ])("the file's %j is refused in words that name it", async (orchestrator, message) => {
+    const path = await file({ orchestrator });
+    const problems = problemsOf({ url, token });
+    expect(problems).toHaveLength(1);
+    const expected = message.replace("FILE", path);
+    expect(problems[0]?.slice(0, expected.length)).toBe(expected);
+  });
+
+  test("all that is wrong is told at once", async () => {
+    await file({ orchestrator: { enabled: 1, nmae: "x" } });
+    const problems = problemsOf(
+      { url: "x" },
+      { ORCHESTRATOR_MODE: "x", ORCHESTRATOR_HEARTBEAT_INTERVAL: "1" },
+    );
+    expect(problems.map((line) => line.split(":")[0])).toEqual([
+      "--url",
+      "ORCHESTRATOR_MODE",
+      "ORCHESTRATOR_HEARTBEAT_INTERVAL",
+      expect.stringContaining("orchestrator.nmae"),
+      expect.stringContaining("orchestrator.enabled"),
+    ]);
+  });
+
+  test("what is missing is named, all of it at once, and not told twice", () => {
+    const problems = problemsOf({}, {}, { needs: ["url", "token"] });
+    expect(problems).toHaveLength(2);
+    expect(problems[0]).toMatch(/^--url, ORCHESTRATOR_URL or "orchestrator.url" in .*: is missing/);
+    expect(problemsOf({ url: "x" }, {})).toHaveLength(1);
+  });
+});
+
+describe("secrets", () => {
+  const secret = "orc_canary0123456789";
+
+  test.each<[string, Given, NodeJS.ProcessEnv, unknown]>([
+    ["with spaces", { token: `${secret} x` }, {}, {}],
+    ["as another setting", { url: secret }, {}, {}],
+    ["in an address", { url: `http://hub.example.com/?token=${secret}` }, {}, {}],
+    ["as a password", { url: `https://me:${secret}@hub.example.com` }, {}, {}],
+    ["of another type", {}, {}, { orchestrator: { token: [secret, 1] } }],
+    ["in a list", {}, {}, { orchestrator: { github_users: [secret, "a b"] } }],
+    ["in a file that is no JSON", {}, {}, `{"orchestrator": {"token": ${secret}}}`],
+    ["in a file that ends too early", {}, {}, `{"orchestrator": {"token": "${secret}`],
+  ])("a token %s is not in any message", async (_, given, env, content) => {
+    await file(content);
+    const problems = problemsOf(given, env);
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems.join("\n")).not.toContain("canary");
+  });
+
+  test("what is not shown of an address is said", () => {
+    expect(problemsOf({ url: "https://me:secret@hub.example.com" })).toEqual([
+      '--url: "https://hub.example.com" must be https://, or http:// for a hub on this machine, such as https://hub.example.com, without user and password',
+    ]);
+  });
+});
+
+describe("whom a token is sent to", () => {
+  const env = { ORCHESTRATOR_URL: "https://other.example.com", ORCHESTRATOR_TOKEN: token };
+
+  test("a token that stands beside a hub is not sent to another hub", async () => {
+    expect(read({ url }, env)).toMatchObject({
+      settings: { url },
+      warnings: [
+        "ORCHESTRATOR_TOKEN: belongs to https://other.example.com and is not sent to https://hub.example.com",
+      ],
+    });
+    expect(read({ url }, env).settings).not.toHaveProperty("token");
+    await file({ orchestrator: { url, token: "orch_of_the_file" } });
+    expect(read({ url: `${url}/` }, env).settings.token).toBe("orch_of_the_file");
+    expect(read({}, env).settings).toMatchObject({ url: "https://other.example.com", token });
+  });
+
+  test("one that stands alone goes to the hub in force", () => {
+    expect(read({ url }, { ORCHESTRATOR_TOKEN: token }).settings).toMatchObject({ url, token });
+    expect(read({ token: "orch_of_the_flag" }, env).settings).toMatchObject({ token: "orch_of_the_flag" });
+  });
+});
+
+describe("who may use the instance", () => {
+  const access = (given: Given, env: NodeJS.ProcessEnv = {}) =>
+    read({ url, token, ...given }, env).settings.access;
+
+  test("users, organisation and team; a team finds its organisation", () => {
+    expect(access({})).toBeUndefined();
+    expect(access({ users: "Ada, grace:42" })).toEqual({ users: ["Ada", "grace:42"] });
+    expect(access({ organization: "acme" })).toEqual({ organization: "acme" });
+    expect(access({ organization: "acme", team: "core" })).toEqual({ organization: "acme", team: "core" });
+    expect(access({ team: "acme/core", users: "ada" })).toEqual({
+      users: ["ada"],
+      organization: "acme",
+      team: "core",
+    });
+    expect(access({ team: "Acme/core", organization: "acme" })).toEqual({
+      organization: "Acme",
+      team: "core",
+    });
+  });
+
+  test("the list of the first source that has one is taken whole: two lists would let in more than either", async () => {
+    await file({ orchestrator: { github_org: "acme", github_users: ["ada"] } });
+    expect(access({})).toEqual({ organization: "acme", users: ["ada"] });
+    expect(access({}, { ORCHESTRATOR_GITHUB_USERS: "grace" })).toEqual({ users: ["grace"] });
+    expect(access({ team: "acme/core" }, { ORCHESTRATOR_GITHUB_USERS: "grace" })).toEqual({
+      organization: "acme",
+      team: "core",
+    });
+  });
+});
+
+describe("standalone unless asked", () => {
+  const mode = (given: Given, env: NodeJS.ProcessEnv, asked?: "now" | "unless_disabled") => {
+    const { settings, origins } = readSettings({
+      flags: flagged(given),
+      env,
+      folder,
+      ...(asked && { asked }),
+    });
+    return `${settings.mode}: ${origins.mode?.written}`;
+  };
+
+  test("nothing asks", async () => {
+    await file({ orchestrator: { url, token } });
+    expect(mode({}, { ORCHESTRATOR_TOKEN: token, ORCHESTRATOR_URL: url })).toBe("standalone: default");
+  });
+
+  test("environment, file or a flag asks, the first of them decides", async () => {
+    expect(mode({}, { ORCHESTRATOR_MODE: "Client", ORCHESTRATOR_URL: url })).toBe(
+      "client: ORCHESTRATOR_MODE",
+    );
+    expect(mode({ url }, { ORCHESTRATOR_MODE: "standalone" })).toBe("client: --url");
+    expect(mode({ token }, { ORCHESTRATOR_URL: url })).toBe("client: --token");
+    expect(mode({ url, mode: "standalone" }, {})).toBe("standalone: --mode");
+    const path = await file({ orchestrator: { enabled: true, url } });
+    expect(mode({}, {})).toBe(`client: "orchestrator.enabled" in ${path}`);
+    expect(mode({}, { ORCHESTRATOR_MODE: "standalone" })).toBe("standalone: ORCHESTRATOR_MODE");
+    await file({ orchestrator: { enabled: false, url } });
+    expect(mode({}, { ORCHESTRATOR_MODE: "client" })).toBe("client: ORCHESTRATOR_MODE");
+    expect(mode({}, {})).toBe(`standalone: "orchestrator.enabled" in ${path}`);
+  });
+
+  test("`orchestrator connect` asks, whatever stands there; a service asks unless told not to", async () => {
+    await file({ orchestrator: { enabled: false, url } });
+    expect(mode({}, { ORCHESTRATOR_MODE: "standalone" }, "now")).toBe("client: orchestrator connect");
+    expect(mode({}, {}, "unless_disabled")).toMatch("standalone");
+    await file({ orchestrator: { url } });
+    expect(mode({}, {}, "unless_disabled")).toMatch("client");
+    expect(mode({}, { ORCHESTRATOR_MODE: "standalone" }, "unless_disabled")).toMatch("standalone");
+  });
+});
+
+describe("the config file", () => {
+  test("is where the folder is, or where a flag or the environment says", async () => {
+    const other = join(folder, "other.json");
+    await writeFile(other, JSON.stringify({ orchestrator: { url, token } }), { mode: 0o600 });
+    expect(read({ config: other }).file).toBe(other);
+    expect(read({}, { ORCHESTRATOR_CONFIG: other }).settings).toMatchObject({ url, token });
+    const missing = join(folder, "missing.json");
+    expect(problemsOf({ url, config: missing })).toEqual([`${missing}: there is no such file`]);
+    expect(problemsOf({ url }, { ORCHESTRATOR_CONFIG: missing })).toEqual([
+      `${missing}: there is no such file`,
+    ]);
+  });
+
+  test.each<[string, string, string | RegExp]>([
+    [
+      "no JSON",
+      '{"orchestrator": {,}}',
+      /: is not JSON( \(line 1 column \d+\))?; comments and trailing commas are not allowed$/,
+    ],
+    ["empty", "", /: is not JSON/],
+    ["no object", "[]", /: must hold a JSON object/],
+    ["null", "null", /: must hold a JSON object/],
+    [
+      "without the section",
+      '{"url": "x"}',
+      /: "url" must stand in "orchestrator": {"orchestrator": {"url": …}}$/,
+    ],
+    [
+      "with a misspelt section",
+      '{"orchestator": {}}',
+      /: "orchestator" is not known; did you mean "orchestrator"\?$/,
+    ],
+  ])("%s is told", async (_, content, message) => {
+    await file(content);
+    expect(problemsOf({ url })).toEqual([expect.stringMatching(message)]);
+  });
+
+  test("a folder, and what cannot be read, are told", async () => {
+    expect(problemsOf({ url, config: folder })).toEqual([`${folder}: is a folder; name the file in it`]);
+    expect(problemsOf({ url, config: "/dev/null" })).toEqual(["/dev/null: is not a file"]);
+    const loop = join(folder, "loop");
+    await symlink(loop, loop);
+    expect(problemsOf({ url, config: loop })).toEqual([`${loop}: cannot be read (ELOOP)`]);
+  });
+
+  test.runIf(process.getuid?.() !== 0)("a file without the right to read it is told", async () => {
+    const path = await file({}, 0o000);
+    expect(problemsOf({ url })).toEqual([`${path}: cannot be read (EACCES)`]);
+  });
+
+  test("other programs' keys, a byte order mark and $schema are fine", async () => {
+    await file(`\uFEFF${JSON.stringify({ $schema: "x", server: { url: 1 }, orchestrator: { url } })}`);
+    expect(read({}).settings.url).toBe(url);
+  });
+
+  test("others who can read the token, or write the file, are warned of", async () => {
+    const path = await file({ orchestrator: { url, token } }, 0o640);
+    expect(read({}).warnings).toEqual([
+      `${path}: holds a token and can be read by others; chmod 600 "${path}"`,
+    ]);
+    await file({ orchestrator: { url } }, 0o644);
+    expect(read({}).warnings).toEqual([]);
+    await file({ orchestrator: { url } }, 0o664);
+    expect(read({}).warnings).toEqual([`${path}: can be written by others; chmod 600 "${path}"`]);
+  });
+});
+
+describe("flags of a program that embeds the connector", () => {
+  test("are taken from among its own", () => {
+    const argv = [
+      "serve",
+      "--port",
+      "1",
+      `--orchestrator-url=${url}?a=b`,
+      "--orchestrator-token",
+      token,
+      "--",
+      "--orchestrator-x",
+    ];
+    const { flags, problems } = readHostFlags(argv);
+    expect(problems).toEqual([]);
+    expect(readSettings({ flags, env: {}, folder }).settings).toMatchObject({ mode: "client", url, token });
+  });
+
+  test("that are not known, or without a value, are told", () => {
+    expect(
+      readHostFlags(["--orchestrator-tokn=x", "--orchestrator-url", "--orchestrator-name"]).problems,
+    ).toEqual([
+      "--orchestrator-tokn: is not known; did you mean --orchestrator-token?",
+      "--orchestrator-url: is without a value",
+      "--orchestrator-name: is without a value",
+    ]);
+  });
 });
