@@ -95,6 +95,12 @@ const MEANINGS = {
     happened: "The signature is missing or wrong.",
     next: "Check that the webhook secret at GitHub is this hub's.",
   },
+  path_mode_not_allowed: {
+    status: 403,
+    title: "Path mode is not allowed for this instance",
+    happened: "Its pages would run on the hub's own address, which its owner has not allowed.",
+    next: "Open the instance: the page that comes says what that means, and lets its owner allow it.",
+  },
   origin_refused: {
     status: 403,
     title: "Refused",

@@ -87,6 +87,10 @@ export const instanceRoutes = {
   ready: "/.orchestrator/ready",
   /** The script of the mark in an instance's pages. */
   mark: "/.orchestrator/mark.js",
+  /** In path mode only: the script that stands first in an instance's pages, and two of the hub's own pages, for the mark. */
+  shim: "/.orchestrator/shim.js",
+  switcher: "/.orchestrator/switcher",
+  dashboard: "/.orchestrator/dashboard",
   /**
    * A WebSocket for the mark: says `connected` or `away`, at once and whenever that changes. Answers the text of the tunnel's
    * heartbeat (`orchestrator.v2.ping` with `…pong`); `look` has it make sure that the instance is there. Closed with 1008 when the sign-in has ended, with 1013 when there are too many.

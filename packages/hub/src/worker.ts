@@ -6,6 +6,8 @@ import { hostOwner } from "./origins.ts";
 import { connectPending } from "./pairing/connect.ts";
 import { serveInstance } from "./tunnel/ingress.ts";
 import { connectInstance } from "./tunnel/connect.ts";
+import { parsePathAddress } from "./tunnel/path-mode/address.ts";
+import { servePath } from "./tunnel/path-mode/ingress.ts";
 import { instanceRoutes, routes } from "./routes.ts";
 import { errorName, log } from "./log.ts";
 
@@ -46,9 +48,11 @@ async function route(request: Request, env: Env, context: ExecutionContext): Pro
   // Comes here only where a local runner sends static files through the Worker, to have them compressed.
   if (owner.kind !== "unknown" && env.COMPRESS_ANSWERS === "enabled" && isAsset(pathname))
     return compressed(request, await env.ASSETS.fetch(request), env);
+  const address = parsePathAddress(pathname);
   switch (owner.kind) {
     case "hub":
       if (pathname === routes.connect) return connectInstance(request, env);
+      if (address !== undefined) return servePath(request, env, address, context);
       if (pathname === routes.pending) return connectPending(request, env);
       return compressed(request, await finished(app.fetch(request, env, context), context), env);
     case "instance":

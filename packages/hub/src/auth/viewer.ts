@@ -28,6 +28,9 @@ export interface Viewer {
   showsMark: boolean;
 }
 
+/** Whether this person wants the hub's mark in the pages of instances. */
+export const wantsMark = showsMark;
+
 /** What the hub is told of a browser's nonce: `binding` in `/open/:label`. */
 export function bindingHash(nonce: string): Promise<string> {
   return sha256(`orchestrator-viewer-nonce:${nonce}`);

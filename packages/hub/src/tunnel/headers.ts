@@ -61,6 +61,7 @@ export function requestFields(headers: Headers, viewer: VerifiedViewer): HeaderF
   }
   const { host, protocol } = new URL(viewer.origin);
   fields.push(["x-forwarded-host", host], ["x-forwarded-proto", protocol.slice(0, -1)]);
+  if (viewer.prefix !== "") fields.push(["x-forwarded-prefix", viewer.prefix]);
   fields.push(["x-orchestrator-user-id", viewer.userId], ["x-orchestrator-username", viewer.login]);
   return fields;
 }

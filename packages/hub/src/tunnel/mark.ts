@@ -33,7 +33,7 @@ export async function askWithMark(
   const isOpened = request.headers.has("sec-fetch-mode") && isInstanceNavigation(request);
   if (!isWanted || !isOpened) return ask(request);
   const response = await ask(plain(request));
-  return isMarkable(response) ? withScript(response, scriptTag(env, label)) : response;
+  return isMarkable(response) ? withScript(response, new TextEncoder().encode(markTag(env, label))) : response;
 }
 
 /** The mark's script: the same for everybody, a new address with each version of the hub. */
@@ -63,11 +63,16 @@ function plain(request: Request): Request {
 function isMarkable(response: Response): boolean {
   const { status, headers } = response;
   if (response.body === null || NO_DOCUMENT.has(status) || isErrorResponse(response)) return false;
+  if (!isHtml(headers)) return false;
+  if ((headers.get("content-encoding") ?? "identity").toLowerCase() !== "identity") return false;
+  return allowsOwnScripts(headers.get("content-security-policy"));
+}
+
+/** True of HTML that is shown, and written with one byte for each character that matters. */
+export function isHtml(headers: Headers): boolean {
   const [type = "", ...parameters] = (headers.get("content-type") ?? "").toLowerCase().split(";");
   if (type.trim() !== "text/html" || parameters.some((text) => text.includes("utf-16"))) return false;
-  if ((headers.get("content-encoding") ?? "identity").toLowerCase() !== "identity") return false;
-  if (/^\s*attachment\b/i.test(headers.get("content-disposition") ?? "")) return false;
-  return allowsOwnScripts(headers.get("content-security-policy"));
+  return !/^\s*attachment\b/i.test(headers.get("content-disposition") ?? "");
 }
 
 /** Whether every policy surely lets a script of the document's own origin run: where one may not, browsers would complain. */
@@ -87,11 +92,11 @@ export function allowsOwnScripts(policies: string | null): boolean {
   });
 }
 
-function scriptTag(env: Env, label: string): Uint8Array {
-  const source = `${instanceRoutes.mark}?v=${assetsVersion}`;
+/** The element that brings the mark; in path mode below a prefix. */
+export function markTag(env: Env, label: string, prefix = ""): string {
+  const source = `${prefix}${instanceRoutes.mark}?v=${assetsVersion}`;
   const hub = new URL(env.HUB_ORIGIN).origin;
-  const tag = `<script src="${source}" data-hub="${hub}" data-label="${label}" defer></script>`;
-  return new TextEncoder().encode(tag);
+  return `<script src="${source}" data-hub="${hub}" data-label="${label}" defer></script>`;
 }
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;

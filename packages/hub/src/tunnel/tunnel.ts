@@ -20,6 +20,7 @@ import type { VerifiedViewer } from "./headers.ts";
 import { InstanceLink } from "./instance-link.ts";
 import { readConnectorIdentity, readViewer, signedOutAnswer } from "./internal-headers.ts";
 import { markKeptAway, unmarkKeptAway } from "./kept-away.ts";
+import { notTrustedAnswer, PathTrust } from "./path-mode/trust.ts";
 import { MARK_LOOK, PresenceSockets } from "./presence-sockets.ts";
 import { proxy } from "./proxy.ts";
 import { ViewerSessions } from "./viewer-sessions.ts";
@@ -28,6 +29,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   readonly #link: InstanceLink;
   readonly #sessions: ViewerSessions;
   readonly #marks: PresenceSockets;
+  readonly #trust: PathTrust;
   readonly #alarm: Alarm;
   #isAlarmed = false;
 
@@ -35,6 +37,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     super(state, env);
     this.#alarm = new Alarm(state.storage);
     this.#marks = new PresenceSockets(state);
+    this.#trust = new PathTrust(state.storage);
     this.#link = new InstanceLink(state, env, {
       exchanges: () => this.#sessions.exchanges,
       changed: () => this.#schedule(),
@@ -55,6 +58,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     const viewer = readViewer(request);
     if (!viewer || !this.#isOwner(viewer.userId)) return errorResponse("not_found", request);
     if (this.#sessions.isEnded(viewer.sessionId)) return signedOutAnswer();
+    if (viewer.prefix !== "" && !this.#trust.isGiven) return notTrustedAnswer();
     if (new URL(request.url).pathname === instanceRoutes.presence) return this.#acceptMark(request, viewer);
     const active = this.#link.proven();
     if (!active) return this.#offline(request);
@@ -160,8 +164,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
 
   async trustPath(owner: string, trusted: boolean): Promise<void> {
     if (!this.#isOwner(owner)) return;
-    if (trusted) this.ctx.storage.kv.put("pathTrusted", true);
-    else this.ctx.storage.kv.delete("pathTrusted");
+    this.#trust.set(trusted);
   }
 
   async inspect(owner: string): Promise<Inspection | null> {
