@@ -35,7 +35,7 @@ export const SAYS = {
 /** The upgrade alone, as version 2 sends it. */
 export function dialPending({
   secret = randomSecret(),
-  address,
+  address = someAddress(),
   headers = {},
 }: Dial = {}): Promise<Response> {
   return exports.default.fetch(`${HUB}/ws/pending`, {

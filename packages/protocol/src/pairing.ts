@@ -100,11 +100,12 @@ export function encodePairing(message: PendingMessage | PairingHubMessage): stri
   return JSON.stringify(message);
 }
 
+const CODE_LETTERS = new RegExp(`^[${PAIRING.alphabet}]{${PAIRING.codeLength}}$`);
+
 /** `wdjbmjht` and ` WDJB - MJHT` as `WDJB-MJHT`; undefined for what is no code. */
 export function parsePairingCode(typed: string): string | undefined {
   const letters = typed.replaceAll(/[\s\p{Pd}]/gu, "").toUpperCase();
-  const isCode = letters.length === PAIRING.codeLength && [...letters].every(isCodeLetter);
-  return isCode ? `${letters.slice(0, 4)}-${letters.slice(4)}` : undefined;
+  return CODE_LETTERS.test(letters) ? `${letters.slice(0, 4)}-${letters.slice(4)}` : undefined;
 }
 
 /** The code that 64 bits or more say. */
@@ -124,10 +125,6 @@ export async function pairingFingerprint(secret: string): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   const hex = Array.from(digest.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("");
   return hex.replaceAll(/(.{4})(?=.)/g, "$1 ");
-}
-
-function isCodeLetter(letter: string): boolean {
-  return PAIRING.alphabet.includes(letter);
 }
 
 function parse<T>(data: string, known: ReadonlySet<string>, schema: v.GenericSchema<unknown, T>): T | null {

@@ -10,12 +10,14 @@ import type { PairingPerson } from "./contract.ts";
 
 const MAX_TOKEN_NAME = 80;
 
+/** A token's text, which nobody can read again, and its row. */
+export interface Grant {
+  text: string;
+  row: TokenRow;
+}
+
 /** A new token of who approved, named after the host; null where they may not use the hub any more. */
-export async function makeGrant(
-  env: Env,
-  by: PairingPerson,
-  hostname: string,
-): Promise<{ text: string; row: TokenRow } | null> {
+export async function makeGrant(env: Env, by: PairingPerson, hostname: string): Promise<Grant | null> {
   const { userId, login, from } = by;
   const person = await findPerson(env.DB, userId);
   if (person === null || (await findAdmitted(env, userId, knownAdmission(person), Date.now())) === null)

@@ -3,13 +3,7 @@
  * its socket hibernates, and an alarm ends it after ten minutes.
  */
 import { DurableObject } from "cloudflare:workers";
-import {
-  ConnectionError,
-  encodePairing,
-  pairingCodeOf,
-  PAIRING,
-  type PendingRegister,
-} from "@ai-orchestrator/protocol";
+import { ConnectionError, encodePairing, PAIRING, type PendingRegister } from "@ai-orchestrator/protocol";
 import { Alarm } from "../alarm.ts";
 import { auditSubject, type AuditAction } from "../audit.ts";
 import { countExactOf } from "../auth/rate-limits.ts";
@@ -21,7 +15,7 @@ import { countDial, tooManyDials } from "../tunnel/dial-limit.ts";
 import { refuseDial } from "../tunnel/dial-refusal.ts";
 import { readPairingDial, tooManyPairings } from "./connect.ts";
 import type { PairingDecision, PairingLook, PairingPerson, PairingRpc } from "./contract.ts";
-import { makeGrant, takeBack } from "./grant.ts";
+import { makeGrant, takeBack, type Grant } from "./grant.ts";
 import { namedPeople } from "./names.ts";
 import { readPending } from "./pending-messages.ts";
 import { PendingSockets } from "./pending-sockets.ts";
@@ -150,7 +144,7 @@ export class Pairing extends DurableObject<Env> implements PairingRpc {
     if (this.#sockets.isRegistered(socket))
       throw new ConnectionError("bad_message", "pending_register twice");
     const isNew = record.said === null;
-    record.said ??= saidBy(message, clientIdFor(message.hostname));
+    record.said ??= saidBy(message);
     writeRecord(this.ctx.storage, record);
     this.#sockets.register(socket);
     const code = this.#code;
@@ -190,37 +184,38 @@ export class Pairing extends DurableObject<Env> implements PairingRpc {
 
   async #deliverOnce(): Promise<boolean> {
     const record = this.#record;
-    const { decision, said } = record ?? {};
-    if (record === undefined || !decision?.approved || !said || record.over !== null) return false;
+    if (record?.decision?.approved !== true || record.over !== null) return false;
     if (this.#sockets.waiting() === undefined) return false;
-    if (decision.tokenId !== null) await takeBack(this.env, decision.by, decision.tokenId);
-    const made = await makeGrant(this.env, decision.by, said.hostname);
+    const { by, tokenId } = record.decision;
+    // One that was sent before and did not arrive.
+    if (tokenId !== null) await takeBack(this.env, by, tokenId);
+    const made = await makeGrant(this.env, by, record.said?.hostname ?? "");
     if (made === null) {
       this.#finish(record, "denied");
       this.#sockets.end({ type: "authorization_denied", reason: NOT_ADMITTED });
       return false;
     }
     // Its time may have come meanwhile.
-    if (this.#record?.over !== null) {
-      await takeBack(this.env, decision.by, made.row.id);
-      return false;
-    }
-    decision.tokenId = made.row.id;
+    if (this.#record?.over === null) return this.#send(made, record, by);
+    await takeBack(this.env, by, made.row.id);
+    return false;
+  }
+
+  #send({ text: token, row }: Grant, record: PairingRecord, by: PairingPerson): boolean {
     const socket = this.#sockets.waiting();
     // Version 1 says nothing of its arrival.
-    const isOver = record.protocol === 1 && socket !== undefined;
-    writeRecord(this.ctx.storage, { ...record, over: isOver ? "used" : null });
-    const { login: user } = decision.by;
-    const grant = { type: "token_granted", token: made.text, client_id: said.clientId, user } as const;
-    socket?.send(encodePairing(grant));
-    if (isOver) this.#sockets.end(null);
+    const over = record.protocol === 1 && socket !== undefined ? "used" : null;
+    writeRecord(this.ctx.storage, { ...record, decision: { by, approved: true, tokenId: row.id }, over });
+    const clientId = record.said?.clientId ?? "";
+    socket?.send(encodePairing({ type: "token_granted", token, client_id: clientId, user: by.login }));
+    if (over !== null) this.#sockets.end(null);
     return socket !== undefined;
   }
 
   /** The token is kept at the other end. */
   async #received(socket: WebSocket): Promise<void> {
     const record = this.#record;
-    if (record?.decision?.tokenId == null || !this.#sockets.isRegistered(socket))
+    if (typeof record?.decision?.tokenId !== "string" || !this.#sockets.isRegistered(socket))
       throw new ConnectionError("bad_message", "token_received before token_granted");
     this.#finish(record, "used");
     this.#sockets.end(null);
@@ -292,15 +287,4 @@ export class Pairing extends DurableObject<Env> implements PairingRpc {
     const subject = auditSubject(said?.hostname ?? "", fingerprint);
     await recordAudit(this.env.DB, { action, ...person, subject, reason: null });
   }
-}
-
-/** For one that proposes none: the host's name and something random. */
-function clientIdFor(hostname: string): string {
-  const name = hostname
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, "-")
-    .replaceAll(/^-+|-+$/g, "")
-    .slice(0, 40);
-  const random = pairingCodeOf(crypto.getRandomValues(new Uint8Array(8))).toLowerCase();
-  return `${name || "instance"}-${random.replace("-", "")}`;
 }

@@ -1,5 +1,5 @@
 /** What a `Pairing` remembers: one value in its storage, without the secret and without any token. */
-import { PAIRING, type PendingRegister } from "@ai-orchestrator/protocol";
+import { PAIRING, pairingCodeOf, type PendingRegister } from "@ai-orchestrator/protocol";
 import type { RequestPlace } from "../auth/request-place.ts";
 import { visibleText } from "../visible-text.ts";
 import type { PairingLook, PairingNames, PairingPerson } from "./contract.ts";
@@ -41,9 +41,22 @@ export interface PairingRecord extends Omit<PairingDial, "place"> {
   over: "used" | "denied" | "expired" | null;
 }
 
-export function newRecord({ place: _, ...dial }: PairingDial, now: number): PairingRecord {
+export function newRecord(dial: PairingDial, now: number): PairingRecord {
+  const { protocol, secretHash, fingerprint, from, names } = dial;
   const until = now + PAIRING.lifetimeSeconds * 1000;
-  return { ...dial, since: now, until, said: null, decision: null, told: [], over: null };
+  return {
+    protocol,
+    secretHash,
+    fingerprint,
+    from,
+    names,
+    since: now,
+    until,
+    said: null,
+    decision: null,
+    told: [],
+    over: null,
+  };
 }
 
 export function readRecord({ kv }: DurableObjectStorage): PairingRecord | undefined {
@@ -59,15 +72,15 @@ export function forgottenAt({ until }: PairingRecord): number {
   return until + REMEMBERED_MS;
 }
 
-/** What it says of itself, in words that can be shown; `clientId` where it names none. */
-export function saidBy(message: PendingRegister, clientId: string): Said {
+/** What it says of itself, in words that can be shown. */
+export function saidBy(message: PendingRegister): Said {
   const { hostname, project, platform, software = null } = message;
   return {
     hostname: visibleText(hostname).trim(),
     project: visibleText(project).trim(),
     platform: visibleText(platform).trim(),
     software: software && { name: visibleText(software.name), version: visibleText(software.version) },
-    clientId: message.client_id ?? clientId,
+    clientId: message.client_id ?? clientIdFor(hostname),
   };
 }
 
@@ -77,14 +90,29 @@ export function lookAt(
   { userId, code, isWaiting, now }: { userId: string; code: string; isWaiting: boolean; now: number },
 ): PairingLook {
   if (record === undefined || record.said === null) return { state: "none" };
-  const { said, decision, over, since, until, from, names, protocol } = record;
-  const { hostname } = said;
-  if (decision?.by.userId === userId) {
-    if (!decision.approved) return { state: "denied", hostname };
-    if (over === "used") return { state: "approved", hostname, isDelivered: true };
-    if (over === null && now < until) return { state: "approved", hostname, isDelivered: false };
-  }
-  if (decision !== null || over !== null || now >= until) return { state: "none" };
+  const { said, decision, since, until, from, names, protocol } = record;
+  const isOpen = record.over === null && now < until;
+  if (decision !== null) return decision.by.userId === userId ? lookBack(record, isOpen) : { state: "none" };
+  if (!isOpen) return { state: "none" };
   const fingerprint = protocol === 2 ? record.fingerprint : null;
   return { state: "asks", request: { code, ...said, fingerprint, from, since, until, isWaiting, names } };
+}
+
+/** For who has decided. */
+function lookBack({ said, decision, over }: PairingRecord, isOpen: boolean): PairingLook {
+  const hostname = said?.hostname ?? "";
+  if (decision?.approved !== true) return { state: "denied", hostname };
+  if (over === "used") return { state: "approved", hostname, isDelivered: true };
+  return isOpen ? { state: "approved", hostname, isDelivered: false } : { state: "none" };
+}
+
+/** For one that proposes none: the host's name and something random. */
+function clientIdFor(hostname: string): string {
+  const name = hostname
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, 40);
+  const random = pairingCodeOf(crypto.getRandomValues(new Uint8Array(8))).toLowerCase();
+  return `${name || "instance"}-${random.replace("-", "")}`;
 }
