@@ -227,6 +227,24 @@ const MEANINGS = {
     happened: "It took too long.",
     next: "Try again; its own log says more.",
   },
+  version_1_timeout: {
+    status: 504,
+    title: "No answer came to an end",
+    happened: "The instance's client sends answers only when they are whole, and none was in time.",
+    next: "Try again, or update the client of this instance: version 2 of the protocol streams.",
+  },
+  version_1_limit: {
+    status: 501,
+    title: "This instance's client cannot do that",
+    happened: "It speaks version 1 of the protocol, which carries less than what was asked for.",
+    next: "Update the client of this instance: version 2 of the protocol has no such limit.",
+  },
+  version_1_address: {
+    status: 501,
+    title: "This instance opens at another address",
+    happened: "Its client speaks version 1 of the protocol, which knows no address of its own for an instance.",
+    next: "Open it below the hub's own address, or update its client.",
+  },
   instance_unanswered: {
     status: 504,
     title: "No answer yet",

@@ -116,6 +116,8 @@ export type ResponseChunk = v.InferOutput<typeof ResponseChunkSchema>;
 /** A message of a known type that is not as it must be, or too long to be read: it costs the request it names, if it names one. */
 export interface Malformed {
   type: "malformed";
+  /** Its own type; undefined where it is too long to be read. */
+  of: Known | undefined;
   request_id: string | undefined;
   why: "malformed" | "too_large";
   /** For whoever reads the log of the client. */
@@ -167,7 +169,7 @@ export function parseMessage(data: string): ClientMessage | null {
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   const problem = `${type}: ${v.getDotPath(issue) ?? "message"}: ${issue.message}`.slice(0, 300);
-  return { type: "malformed", request_id: requestIdOf(value), why: "malformed", problem };
+  return { type: "malformed", of: type, request_id: requestIdOf(value), why: "malformed", problem };
 }
 
 function isKnown(type: string): type is Known {
@@ -185,7 +187,7 @@ const EARLY = 1000;
 function tooLarge(data: string): Malformed {
   const id = EARLY_REQUEST_ID.exec(data.slice(0, EARLY))?.[1];
   const problem = `a message over ${LIMITS.messageLength} characters`;
-  return { type: "malformed", request_id: id, why: "too_large", problem };
+  return { type: "malformed", of: undefined, request_id: id, why: "too_large", problem };
 }
 
 function parseJson(data: string): unknown {

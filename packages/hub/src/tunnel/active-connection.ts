@@ -1,21 +1,16 @@
-/** The registered connection of an instance and everything that is open over it, brought back to memory when needed. */
-import {
-  Connection,
-  DEFAULT_PEER_LIMITS,
-  type RequestHead,
-  type Stream,
-  type StreamHandler,
-} from "@ai-orchestrator/protocol";
+/** The registered connection of an instance in version 2 and everything that is open over it, brought back to memory when needed. */
+import { Connection, DEFAULT_PEER_LIMITS, type Stream, type StreamHandler } from "@ai-orchestrator/protocol";
 import type { OpenSession } from "../auth/open-sessions.ts";
 import { attach, attachmentOf, SocketTag, type ConnectorAttachment } from "./attachments.ts";
 import type { ConnectorSocket } from "./connector-sockets.ts";
+import type { InstanceConnection, ViewerHead } from "./instance-connection.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
 import { ViewerSocket, type OpenedBy } from "./viewer-socket.ts";
 
 /** Ids are reserved in blocks, so that the attachment is written once in a thousand streams. */
 const ID_BLOCK = 1000;
 
-export class ActiveConnection {
+export class ActiveConnection implements InstanceConnection {
   readonly socket: WebSocket;
   readonly attachment: ConnectorAttachment;
   readonly connection: Connection;
@@ -40,8 +35,7 @@ export class ActiveConnection {
     for (const viewer of state.getWebSockets(SocketTag.viewer)) this.#restore(viewer);
   }
 
-  /** Opens a stream; errors as in `Connection.open`. */
-  open(head: RequestHead, handler: StreamHandler, end: boolean): Stream {
+  open(head: ViewerHead, handler: StreamHandler, end: boolean): Stream {
     const stream = this.connection.open(head, handler, end);
     if (stream.id > this.attachment.reservedIds) {
       this.attachment.reservedIds = stream.id + ID_BLOCK;
@@ -50,7 +44,6 @@ export class ActiveConnection {
     return stream;
   }
 
-  /** Accepts a browser's WebSocket, opened by this sign-in, for an open stream; returns the end for the browser. */
   acceptViewer(stream: Stream, { sessionId, checkAt }: Omit<OpenSession, "usedAt">): WebSocket {
     const { 0: browserEnd, 1: socket } = new WebSocketPair();
     this.#state.acceptWebSocket(socket, [SocketTag.viewer, SocketTag.session(sessionId)]);
@@ -59,6 +52,10 @@ export class ActiveConnection {
     stream.handler = viewer;
     this.#join(viewer, stream);
     return browserEnd;
+  }
+
+  lost(message?: string): void {
+    this.connection.lost(message);
   }
 
   viewer(streamId: number): ViewerSocket | undefined {

@@ -10,6 +10,8 @@ export interface ConnectorIdentity {
   label: string;
   /** When its token is worth nothing any more, in milliseconds since the epoch; null where it does not expire. */
   expiresAt: number | null;
+  /** The version of the protocol it dialled in. */
+  protocol: 1 | 2;
 }
 
 export interface ConnectorAttachment extends ConnectorIdentity {
@@ -20,10 +22,14 @@ export interface ConnectorAttachment extends ConnectorIdentity {
   state: "registering" | "registered" | "former";
   /** When it dialled, then when it registered, in milliseconds since the epoch. */
   connectedAt: number;
+  /** When a heartbeat came that the platform did not answer, in milliseconds since the epoch. */
+  heardAt?: number;
   /** What the connector takes; set by `register`. */
   limits?: PeerLimits;
   /** It answers `log_request`; set by `register`. */
   tellsLog?: boolean;
+  /** It says when it has done a command; set by `register`. */
+  acknowledges?: boolean;
   /** Stream ids up to this one may have been used. */
   reservedIds: number;
 }
@@ -36,6 +42,16 @@ export interface ViewerAttachment extends OpenSession {
   stream: StreamState;
 }
 
+/** A browser's WebSocket to an instance that speaks version 1: each of its frames is a request of its own. */
+export interface BridgeAttachment extends OpenSession {
+  kind: "bridge";
+  connectionId: string;
+  /** Random; the ids of its requests are `<key>:1`, `<key>:2`, … */
+  key: string;
+  /** How many requests it has sent that are not closed. */
+  sent: number;
+}
+
 /** The mark in an instance's page, by the sign-in it was opened by. */
 export interface PresenceAttachment extends OpenSession {
   kind: "presence";
@@ -45,13 +61,14 @@ export interface PresenceAttachment extends OpenSession {
   said: "connected" | "away";
 }
 
-export type Attachment = ConnectorAttachment | ViewerAttachment | PresenceAttachment;
+export type Attachment = ConnectorAttachment | ViewerAttachment | BridgeAttachment | PresenceAttachment;
 
 /** Tags under which sockets are found again. */
 export const SocketTag = {
   connector: "connector",
   viewer: "viewer",
   presence: "presence",
+  bridge: (key: string) => `bridge:${key}`,
   session: (sessionId: string) => `session:${sessionId}`,
 } as const;
 

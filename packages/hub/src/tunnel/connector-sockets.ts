@@ -8,6 +8,7 @@ import {
   LOG_CAPABILITY,
   PROTOCOL_VERSION,
   SUBPROTOCOL,
+  version1,
   type ConnectionErrorCode,
   type Register,
   type StatusUpdate,
@@ -27,6 +28,10 @@ import {
   type ConnectorAttachment,
   type ConnectorIdentity,
 } from "./attachments.ts";
+import { farewell } from "./version-1/farewell.ts";
+import { expectHeartbeat } from "./version-1/heartbeat.ts";
+
+const VERSION_ONE_REGISTERED = version1.encodeMessage({ type: "registered", success: true });
 
 /** Connectors of one instance that have not registered yet; more than this and the oldest is dropped. */
 const MAX_REGISTERING = 4;
@@ -99,7 +104,8 @@ export class ConnectorSockets {
 
   /** When the connector last proved that it lives, in milliseconds since the epoch. */
   provenAt(socket: WebSocket, attachment: ConnectorAttachment): number {
-    return this.#state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? attachment.connectedAt;
+    const answeredAt = this.#state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+    return Math.max(answeredAt, attachment.heardAt ?? 0) || attachment.connectedAt;
   }
 
   /**
@@ -134,7 +140,7 @@ export class ConnectorSockets {
     });
     const expire = () => this.#expireRegistration(socket);
     this.#deadlines.set(connectionId, setTimeout(expire, LIMITS.registerTimeoutSeconds * 1000));
-    const headers = { "sec-websocket-protocol": SUBPROTOCOL };
+    const headers = new Headers(identity.protocol === 2 ? { "sec-websocket-protocol": SUBPROTOCOL } : {});
     return new Response(null, { status: 101, webSocket: connectorEnd, headers });
   }
 
@@ -172,6 +178,7 @@ export class ConnectorSockets {
       connectedAt: Date.now(),
     });
     attach(socket, attachment);
+    expectHeartbeat(this.#state, attachment);
     if (former) {
       dismiss(former.socket, "replaced", "A newer connection of this instance has taken over.");
     }
@@ -181,9 +188,13 @@ export class ConnectorSockets {
   async announce(socket: WebSocket, attachment: ConnectorAttachment, message: Register): Promise<void> {
     const { label, clientId, tokenId, connectedAt } = attachment;
     const { software, metadata, status, sessions, absence, access } = message;
-    const said = { software, metadata, status, sessions, absence, access, protocol: 2 } as const;
-    socket.send(encodeControl(registered(label, instanceOrigin(label, this.#env))));
+    const said = { software, metadata, status, sessions, absence, access, protocol: attachment.protocol };
+    socket.send(attachment.protocol === 1 ? VERSION_ONE_REGISTERED : this.#registered(label));
     await this.#userHub(attachment).instanceConnected({ clientId, label, tokenId, connectedAt, ...said });
+  }
+
+  #registered(label: string): string {
+    return encodeControl(registered(label, instanceOrigin(label, this.#env)));
   }
 
   /** Always the same stub: only calls on one stub arrive in the order in which they were made. */
@@ -209,7 +220,7 @@ export class ConnectorSockets {
 
 function checkRegister(attachment: ConnectorAttachment, message: Register): void {
   if (attachment.state !== "registering") throw new ConnectionError("bad_message", "register twice");
-  if (message.protocol !== PROTOCOL_VERSION) {
+  if (message.protocol !== attachment.protocol) {
     throw new ConnectionError("unsupported_version", `This hub speaks version ${PROTOCOL_VERSION}.`);
   }
   if (message.client_id === attachment.clientId) return;
@@ -221,7 +232,9 @@ export function dismiss(socket: WebSocket, code: ConnectionErrorCode, message: s
   // A socket that is closing already cannot be told anything; that is what we wanted of it.
   const attachment = attachmentOf(socket);
   if (attachment?.kind === "connector") attach(socket, { ...attachment, state: "former" });
-  if (socket.readyState === WebSocket.OPEN) socket.send(encodeControl({ type: "go_away", code, message }));
+  const isVersionOne = attachment?.kind === "connector" && attachment.protocol === 1;
+  const last = isVersionOne ? farewell(code, message) : encodeControl({ type: "go_away", code, message });
+  if (socket.readyState === WebSocket.OPEN) socket.send(last);
   closeQuietly(socket, CONNECTION_ERRORS[code].close, message);
 }
 

@@ -1,12 +1,7 @@
 /** One HTTP exchange through the tunnel, on the hub's side: a request's body goes out as credit allows, the answer streams back. */
-import {
-  LIMITS,
-  StreamError,
-  type ResponseHead,
-  type Stream,
-  type StreamHandler,
-} from "@ai-orchestrator/protocol";
+import { LIMITS, StreamError, type ResponseHead, type StreamHandler } from "@ai-orchestrator/protocol";
 import { responseHeaders } from "./headers.ts";
+import type { ExchangeStream } from "./instance-connection.ts";
 import { ResponseWriter } from "./response-writer.ts";
 
 /** A connector answers for its upstream well before this; it is for a connector that hangs. */
@@ -17,7 +12,7 @@ const NULL_BODY = new Set([101, 204, 205, 304]);
 export class HttpExchange implements StreamHandler {
   /** The answer, once its head is here; rejects with `StreamError` if the stream ends before that. */
   readonly answer: Promise<Response>;
-  readonly #stream: () => Stream;
+  readonly #stream: () => ExchangeStream;
   readonly #isHead: boolean;
   readonly #resolve: (response: Response) => void;
   readonly #reject: (error: StreamError) => void;
@@ -29,7 +24,7 @@ export class HttpExchange implements StreamHandler {
   #tellOver: () => void = () => undefined;
 
   /** `stream` is asked for only after `Connection.open` has returned it. */
-  constructor(stream: () => Stream, method: string) {
+  constructor(stream: () => ExchangeStream, method: string) {
     this.#stream = stream;
     this.#isHead = method === "HEAD";
     const { promise, resolve, reject } = Promise.withResolvers<Response>();

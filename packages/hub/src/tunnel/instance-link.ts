@@ -3,6 +3,7 @@ import {
   ConnectionError,
   parseConnectorMessage,
   type ConnectionErrorCode,
+  type Register,
   type StatusUpdate,
 } from "@ai-orchestrator/protocol";
 import { isFromFuture } from "../auth/admission.ts";
@@ -14,7 +15,11 @@ import { ConnectorSockets, dismiss, type ConnectorSocket } from "./connector-soc
 import { Inspections } from "./inspections.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
 import { proofMaxAgeMs } from "../proof-age.ts";
+import type { InstanceConnection } from "./instance-connection.ts";
 import { StatusPace } from "./status-pace.ts";
+import { Bridges } from "./version-1/bridges.ts";
+import { receiveVersionOne } from "./version-1/client-messages.ts";
+import { VersionOneConnection } from "./version-1/version-one-connection.ts";
 import type { ViewerSocket } from "./viewer-socket.ts";
 
 const TOKEN_EXPIRED =
@@ -31,24 +36,27 @@ interface LinkedTunnel {
 
 export class InstanceLink {
   readonly sockets: ConnectorSockets;
+  /** Browsers' WebSockets, where the connector speaks version 1. */
+  readonly bridges: Bridges;
   readonly #state: DurableObjectState;
   readonly #tunnel: LinkedTunnel;
   readonly #proofMaxAgeMs: number;
   readonly #inspections = new Inspections();
   readonly #pace = new StatusPace();
-  #active: ActiveConnection | undefined;
+  #active: ActiveConnection | VersionOneConnection | undefined;
   /** The last end of a connection, of which the UserHub may have to hear yet. */
   #ending: Promise<void> | undefined;
 
   constructor(state: DurableObjectState, env: Env, tunnel: LinkedTunnel) {
     this.sockets = new ConnectorSockets(state, env);
+    this.bridges = new Bridges(state, () => this.registered());
     this.#state = state;
     this.#tunnel = tunnel;
     this.#proofMaxAgeMs = proofMaxAgeMs(env);
   }
 
   /** The registered connection, brought back to memory if the object was evicted; proof of life is not asked. */
-  registered(): ActiveConnection | undefined {
+  registered(): InstanceConnection | undefined {
     if (this.#active) return this.#active;
     const registered = this.sockets.registered();
     if (registered) this.#active = this.#activate(registered);
@@ -56,7 +64,7 @@ export class InstanceLink {
   }
 
   /** The same where it has proved lately that it lives; where it has not, it is ended. */
-  proven(): ActiveConnection | undefined {
+  proven(): InstanceConnection | undefined {
     const active = this.registered();
     if (!active) return undefined;
     if (Date.now() - this.provenAt(active) <= this.#proofMaxAgeMs) return active;
@@ -87,15 +95,14 @@ export class InstanceLink {
 
   /** A browser's socket in memory; undefined where its connection is gone. Stream ids alone say nothing: each connection has its own. */
   viewer({ connectionId, stream }: ViewerAttachment): ViewerSocket | undefined {
-    const active = this.registered();
-    return active?.attachment.connectionId === connectionId ? active.viewer(stream.id) : undefined;
+    return this.#activeAs(ActiveConnection, connectionId)?.viewer(stream.id);
   }
 
   viewerClosed(attachment: ViewerAttachment, code: number, reason: string): void {
     const viewer = this.viewer(attachment);
     if (!viewer) return;
     viewer.browserClosed(code, reason);
-    this.#active?.forget(attachment.stream.id);
+    this.#activeAs(ActiveConnection, attachment.connectionId)?.forget(attachment.stream.id);
   }
 
   /** A message of a connector. Whatever is wrong with it costs the connection, never the object. */
@@ -106,11 +113,12 @@ export class InstanceLink {
   ): Promise<void> {
     // What was on its way when we closed the socket.
     if (attachment.state === "former" || socket.readyState !== WebSocket.OPEN) return;
-    await this.#attempt(socket, () =>
-      typeof message === "string"
+    await this.#attempt(socket, () => {
+      if (attachment.protocol === 1) return this.#receiveVersionOne(socket, attachment, message);
+      return typeof message === "string"
         ? this.#control(socket, attachment, message)
-        : this.#frames(attachment, message),
-    );
+        : this.#frames(attachment, message);
+    });
   }
 
   /** From `at` on (milliseconds since the epoch) this token is worth nothing: what is connected with it then ends. */
@@ -155,7 +163,7 @@ export class InstanceLink {
       this.#active = undefined;
       this.#inspections.cancel();
       this.#pace.cancel();
-      active.connection.lost();
+      active.lost();
     }
     // A connection that fell silent has been gone since its last sign of life, not since somebody asked.
     const at = reason === "heartbeat_timeout" ? this.provenAt({ socket, attachment }) : Date.now();
@@ -165,10 +173,8 @@ export class InstanceLink {
   }
 
   #frames(attachment: ConnectorAttachment, message: ArrayBuffer): void {
-    const active = this.registered();
-    if (active?.attachment.connectionId !== attachment.connectionId) {
-      throw new ConnectionError("bad_message", "a frame before registration");
-    }
+    const active = this.#activeAs(ActiveConnection, attachment.connectionId);
+    if (!active) throw new ConnectionError("bad_message", "a frame before registration");
     const failure = active.connection.receive(new Uint8Array(message));
     if (failure) throw failure;
   }
@@ -178,7 +184,24 @@ export class InstanceLink {
     if (message?.type === "status_update") return this.#report(socket, attachment, message);
     if (message?.type === "log" && attachment.state === "registered")
       return this.#inspections.answered(message);
-    if (message?.type !== "register") return;
+    if (message?.type === "register") return this.#register(socket, attachment, message);
+  }
+
+  #receiveVersionOne(
+    socket: WebSocket,
+    attachment: ConnectorAttachment,
+    message: string | ArrayBuffer,
+  ): Promise<void> {
+    const link = {
+      state: this.#state,
+      connection: () => this.#activeAs(VersionOneConnection, attachment.connectionId),
+      register: (register: Register) => this.#register(socket, attachment, register),
+      report: (update: StatusUpdate) => this.#report(socket, attachment, update),
+    };
+    return receiveVersionOne(link, socket, attachment, message);
+  }
+
+  async #register(socket: WebSocket, attachment: ConnectorAttachment, message: Register): Promise<void> {
     // From memory or from its socket's attachment: its browsers must hear of its end either way.
     const former = this.registered();
     // Before anything is awaited: the socket may be gone again by the time the UserHub has answered.
@@ -186,7 +209,7 @@ export class InstanceLink {
     this.#active = this.#activate({ socket, attachment });
     this.#inspections.cancel();
     this.#pace.cancel();
-    former?.connection.lost("the instance has connected anew");
+    former?.lost("the instance has connected anew");
     this.#tunnel.presenceChanged();
     await this.sockets.announce(socket, attachment, message);
   }
@@ -208,7 +231,19 @@ export class InstanceLink {
     }
   }
 
-  #activate(registered: ConnectorSocket): ActiveConnection {
+  /** The registered connection, where it is this one and of this kind. */
+  #activeAs<T extends ActiveConnection | VersionOneConnection>(
+    kind: new (...args: never[]) => T,
+    connectionId: string,
+  ): T | undefined {
+    const active = this.registered();
+    const isIt = active instanceof kind && active.attachment.connectionId === connectionId;
+    return isIt ? active : undefined;
+  }
+
+  #activate(registered: ConnectorSocket): ActiveConnection | VersionOneConnection {
+    if (registered.attachment.protocol === 1)
+      return new VersionOneConnection(registered, this.#tunnel.exchanges(), this.bridges);
     return new ActiveConnection(this.#state, registered, this.#tunnel.exchanges());
   }
 }

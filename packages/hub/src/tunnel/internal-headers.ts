@@ -10,6 +10,8 @@ const CONNECTOR = "x-orchestrator-connector";
 const VIEWER = "x-orchestrator-viewer";
 /** In a Tunnel's answer; an instance's answer cannot have it. */
 const SIGNED_OUT = "x-orchestrator-signed-out";
+/** In a Tunnel's answer whose body its instance, of version 1, has fitted to the prefix itself; removed by the ingress. */
+export const CLIENT_VERSION = "x-orchestrator-client-version";
 
 const IdentitySchema = v.object({
   owner: v.string(),
@@ -17,6 +19,7 @@ const IdentitySchema = v.object({
   clientId: v.string(),
   label: v.string(),
   expiresAt: v.nullable(v.number()),
+  protocol: v.picklist([1, 2]),
 });
 const ViewerSchema = v.object({
   userId: v.string(),

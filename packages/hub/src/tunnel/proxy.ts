@@ -2,15 +2,15 @@
 import {
   StreamError,
   type RequestHead,
-  type Stream,
   type StreamErrorCode,
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
 import { type ErrorCode } from "../error-codes.ts";
 import { errorResponse, HubError, type ErrorDetail } from "../errors.ts";
-import type { ActiveConnection } from "./active-connection.ts";
 import { requestFields, responseHeaders, type VerifiedViewer } from "./headers.ts";
 import { HttpExchange } from "./http-exchange.ts";
+import type { ExchangeStream, InstanceConnection, ViewerHead } from "./instance-connection.ts";
+import { VersionOneError } from "./version-1/version-one-error.ts";
 
 /** The error a person sees for each way a stream can end before its answer began. */
 const PAGE_OF: Record<StreamErrorCode, ErrorCode> = {
@@ -31,7 +31,7 @@ const PAGE_OF: Record<StreamErrorCode, ErrorCode> = {
 
 /** Proxies one request; whatever fails before the answer's head is an error page with these ways on, never an exception. */
 export async function proxy(
-  active: ActiveConnection,
+  active: InstanceConnection,
   request: Request,
   viewer: VerifiedViewer,
   ways: Pick<ErrorDetail, "link" | "otherLink">,
@@ -41,13 +41,15 @@ export async function proxy(
     return await (isUpgrade ? proxyWebSocket(active, request, viewer) : proxyHttp(active, request, viewer));
   } catch (error) {
     if (error instanceof HubError) return errorResponse(error.code, request, ways);
+    if (error instanceof VersionOneError)
+      return errorResponse(error.page, request, { ...ways, message: error.message });
     if (error instanceof StreamError) return errorResponse(PAGE_OF[error.code], request, ways);
     throw error;
   }
 }
 
-function proxyHttp(active: ActiveConnection, request: Request, viewer: VerifiedViewer): Promise<Response> {
-  let stream: Stream | undefined;
+function proxyHttp(active: InstanceConnection, request: Request, viewer: VerifiedViewer): Promise<Response> {
+  let stream: ExchangeStream | undefined;
   const exchange = new HttpExchange(() => opened(stream), request.method);
   const opening = { head: headOf(request, "http", viewer), handler: exchange, end: request.body === null };
   stream = open(active, opening, exchange);
@@ -57,11 +59,11 @@ function proxyHttp(active: ActiveConnection, request: Request, viewer: VerifiedV
 }
 
 function proxyWebSocket(
-  active: ActiveConnection,
+  active: InstanceConnection,
   request: Request,
   viewer: VerifiedViewer,
 ): Promise<Response> {
-  let stream: Stream | undefined;
+  let stream: ExchangeStream | undefined;
   const refusal = new HttpExchange(() => opened(stream), "GET");
   const { promise, resolve } = Promise.withResolvers<Response>();
   const handshake: StreamHandler = {
@@ -86,13 +88,17 @@ function proxyWebSocket(
 }
 
 interface Opening {
-  head: RequestHead;
+  head: ViewerHead;
   handler: StreamHandler;
   end: boolean;
 }
 
 /** Opens the stream of an exchange. What cannot be put into a REQUEST is the browser's mistake, not the application's. */
-function open(active: ActiveConnection, { head, handler, end }: Opening, exchange: HttpExchange): Stream {
+function open(
+  active: InstanceConnection,
+  { head, handler, end }: Opening,
+  exchange: HttpExchange,
+): ExchangeStream {
   try {
     return active.open(head, handler, end);
   } catch (error) {
@@ -102,15 +108,15 @@ function open(active: ActiveConnection, { head, handler, end }: Opening, exchang
   }
 }
 
-function opened(stream: Stream | undefined): Stream {
+function opened(stream: ExchangeStream | undefined): ExchangeStream {
   if (!stream) throw new StreamError("internal_error", "the stream is not open yet");
   return stream;
 }
 
-function headOf(request: Request, kind: RequestHead["kind"], viewer: VerifiedViewer): RequestHead {
+function headOf(request: Request, kind: RequestHead["kind"], viewer: VerifiedViewer): ViewerHead {
   const { pathname, search } = new URL(request.url);
   const fields = requestFields(request.headers, viewer);
   // Lengths come from the framing: what has no body has no length either.
   const headers = request.body === null ? fields.filter(([name]) => name !== "content-length") : fields;
-  return { kind, method: request.method, target: pathname + search, headers };
+  return { kind, method: request.method, target: pathname + search, headers, prefix: viewer.prefix };
 }

@@ -17,12 +17,15 @@ import { instanceRoutes, routes } from "../routes.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { attachmentOf, type ConnectorIdentity } from "./attachments.ts";
 import type { VerifiedViewer } from "./headers.ts";
+import type { InstanceConnection } from "./instance-connection.ts";
 import { InstanceLink } from "./instance-link.ts";
 import { readConnectorIdentity, readViewer, signedOutAnswer } from "./internal-headers.ts";
 import { markKeptAway, unmarkKeptAway } from "./kept-away.ts";
 import { notTrustedAnswer, PathTrust } from "./path-mode/trust.ts";
 import { MARK_LOOK, PresenceSockets } from "./presence-sockets.ts";
 import { proxy } from "./proxy.ts";
+import { keepHeartbeat } from "./version-1/heartbeat.ts";
+import { proxyVersionOne } from "./version-1/proxy-version-one.ts";
 import { ViewerSessions } from "./viewer-sessions.ts";
 
 export class Tunnel extends DurableObject<Env> implements TunnelRpc {
@@ -46,9 +49,10 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     this.#sessions = new ViewerSessions(state, env, {
       owner: () => this.#link.sockets.owner(),
       viewer: (attachment) => this.#link.viewer(attachment),
+      bridgeEnds: (socket) => this.#link.bridges.browserLeft(socket),
       changed: () => state.waitUntil(this.#schedule()),
     });
-    state.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT_PING, HEARTBEAT_PONG));
+    keepHeartbeat(state);
   }
 
   /** From the Worker only: a connector's upgrade, or a viewer's request that the ingress let through. */
@@ -62,7 +66,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     if (new URL(request.url).pathname === instanceRoutes.presence) return this.#acceptMark(request, viewer);
     const active = this.#link.proven();
     if (!active) return this.#offline(request);
-    const response = await proxy(active, request, viewer, this.#waysOn(request));
+    const response = await this.#proxy(active, request, viewer);
     if (this.#sessions.isEnded(viewer.sessionId)) return signedOutAnswer();
     if (response.webSocket) await this.#schedule();
     return response;
@@ -84,8 +88,8 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const attachment = attachmentOf(socket);
     if (attachment?.kind === "connector") return this.#link.receive(socket, attachment, message);
-    // A mark that somebody looks at: who has fallen silent is found out.
-    if (attachment?.kind === "presence" && message === MARK_LOOK) this.#link.proven();
+    if (attachment?.kind === "bridge") return this.#link.bridges.fromBrowser(socket, attachment, message);
+    if (attachment?.kind === "presence") return this.#fromMark(socket, message);
     if (attachment?.kind !== "viewer") return;
     const viewer = this.#link.viewer(attachment);
     if (viewer) viewer.fromBrowser(message);
@@ -98,6 +102,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     if (attachment?.kind === "connector")
       return this.#link.gone(socket, code === 1000 ? "stopped" : "connection_lost");
     if (attachment?.kind === "viewer") this.#link.viewerClosed(attachment, code, reason);
+    if (attachment?.kind === "bridge") this.#link.bridges.browserLeft(socket);
     await this.#schedule();
   }
 
@@ -105,6 +110,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     const attachment = attachmentOf(socket);
     if (attachment?.kind === "connector") return this.#link.gone(socket, "connection_lost");
     if (attachment?.kind === "viewer") this.#link.viewerClosed(attachment, 1006, "");
+    if (attachment?.kind === "bridge") this.#link.bridges.browserLeft(socket);
     await this.#schedule();
   }
 
@@ -183,6 +189,19 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     const response = this.#marks.accept(viewer, this.#link.proven() ? "connected" : "away");
     await this.#schedule();
     return response;
+  }
+
+  #fromMark(socket: WebSocket, message: string | ArrayBuffer): void {
+    // The platform answers this by itself, except where the connector's heartbeat is version 1's.
+    if (message === HEARTBEAT_PING) socket.send(HEARTBEAT_PONG);
+    // Somebody looks at it: who has fallen silent is found out.
+    if (message === MARK_LOOK) this.#link.proven();
+  }
+
+  #proxy(active: InstanceConnection, request: Request, viewer: VerifiedViewer): Promise<Response> {
+    const ways = this.#waysOn(request);
+    if (active.attachment.protocol === 2) return proxy(active, request, viewer, ways);
+    return proxyVersionOne(active, request, viewer, { ...ways, hubOrigin: this.env.HUB_ORIGIN });
   }
 
   #offline(request: Request): Response {

@@ -5,6 +5,7 @@ import {
   attach,
   attachmentOf,
   SocketTag,
+  type BridgeAttachment,
   type PresenceAttachment,
   type ViewerAttachment,
 } from "./attachments.ts";
@@ -13,7 +14,7 @@ import { EndedSessions } from "./ended-sessions.ts";
 import { OpenExchanges } from "./open-exchanges.ts";
 import type { ViewerSocket } from "./viewer-socket.ts";
 
-type BrowserAttachment = ViewerAttachment | PresenceAttachment;
+type BrowserAttachment = ViewerAttachment | BridgeAttachment | PresenceAttachment;
 
 /** What is asked of the Tunnel they look through. */
 interface LookedThrough {
@@ -21,6 +22,8 @@ interface LookedThrough {
   owner(): string | undefined;
   /** A browser's socket with its stream; undefined where its connection is gone. */
   viewer(attachment: ViewerAttachment): ViewerSocket | undefined;
+  /** A browser's socket without a stream is about to be closed. */
+  bridgeEnds(socket: WebSocket): void;
   /** What is open has changed. */
   changed(): void;
 }
@@ -74,6 +77,7 @@ export class ViewerSessions {
     this.exchanges.end(sessionId);
     for (const { socket, attachment } of this.#sockets(SocketTag.session(sessionId))) {
       this.#viewer(attachment)?.signedOut();
+      if (attachment.kind === "bridge") this.#tunnel.bridgeEnds(socket);
       // It may have no stream, or none any more.
       if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, "signed out");
     }

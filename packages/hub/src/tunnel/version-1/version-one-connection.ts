@@ -1,0 +1,105 @@
+/** The registered connection of an instance that speaks version 1: everything is text, and nothing streams. */
+import {
+  encodeRequestHead,
+  LIMITS,
+  StreamError,
+  version1,
+  type StreamHandler,
+} from "@ai-orchestrator/protocol";
+import type { OpenSession } from "../../auth/open-sessions.ts";
+import type { ConnectorAttachment } from "../attachments.ts";
+import type { ConnectorSocket } from "../connector-sockets.ts";
+import type { ExchangeStream, InstanceConnection, ViewerHead } from "../instance-connection.ts";
+import type { OpenExchanges } from "../open-exchanges.ts";
+import { BRIDGED_PATH, type Bridges } from "./bridges.ts";
+import { VersionOneRequest } from "./version-one-request.ts";
+
+/** Of what a browser takes, an instance behind version 1 is asked for nothing compressed: text would not survive. */
+const NOT_FORWARDED = new Set(["accept-encoding"]);
+
+export class VersionOneConnection implements InstanceConnection {
+  readonly socket: WebSocket;
+  readonly attachment: ConnectorAttachment;
+  readonly exchanges: OpenExchanges;
+  readonly #bridges: Bridges;
+  readonly #requests = new Map<string, VersionOneRequest>();
+  /** WebSockets of paths that cannot be bridged. */
+  readonly #unbridged = new WeakSet<ExchangeStream>();
+  #heldBytes = 0;
+  #isLost = false;
+
+  constructor({ socket, attachment }: ConnectorSocket, exchanges: OpenExchanges, bridges: Bridges) {
+    this.socket = socket;
+    this.attachment = attachment;
+    this.exchanges = exchanges;
+    this.#bridges = bridges;
+  }
+
+  open(head: ViewerHead, handler: StreamHandler, end: boolean): ExchangeStream {
+    if (this.#isLost) throw new StreamError("connection_lost");
+    // For its rules alone, which are the same in every version.
+    encodeRequestHead(head, "utf-8");
+    const request = this.#request(head, handler);
+    if (head.kind === "websocket") this.#openBridge(request, head);
+    else this.#requests.set(request.id, request);
+    if (head.kind === "http" && end) request.end();
+    return request;
+  }
+
+  acceptViewer(stream: ExchangeStream, opened: Omit<OpenSession, "usedAt">): WebSocket {
+    stream.reset("cancelled");
+    if (this.#unbridged.has(stream)) return this.#bridges.refuse();
+    return this.#bridges.accept(this.attachment.connectionId, opened);
+  }
+
+  /** What the client says about something that was asked of it. True where it was: what nobody has asked for is nothing. */
+  answered(message: Extract<version1.ClientMessage, { request_id?: unknown }>): boolean {
+    const id = message.request_id ?? "";
+    const request = this.#requests.get(id);
+    switch (message.type) {
+      case "http_proxy_response":
+        request?.answered(message);
+        return request !== undefined;
+      case "response_chunk":
+        return this.#bridges.toBrowser(id, message.data);
+      case "response_complete":
+        return true;
+      case "error":
+        request?.fail(new StreamError("upstream_failed", message.message));
+        return request !== undefined || this.#bridges.errorToBrowser(id, message.message);
+      case "malformed":
+        request?.unreadable(message.why);
+        return request !== undefined || this.#bridges.errorToBrowser(id, message.problem);
+    }
+  }
+
+  lost(message = "the connection to the instance was lost"): void {
+    this.#isLost = true;
+    for (const request of this.#requests.values()) request.fail(new StreamError("connection_lost", message));
+    this.#bridges.lost(this.attachment.connectionId, message);
+  }
+
+  #request(head: ViewerHead, handler: StreamHandler): VersionOneRequest {
+    if (this.#requests.size >= version1.LIMITS.maxRequests)
+      throw new StreamError("refused_stream", "too many requests are open");
+    const headers = head.headers.filter(([name]) => !NOT_FORWARDED.has(name));
+    headers.push(["accept-encoding", "identity"]);
+    return new VersionOneRequest({ ...head, headers }, handler, {
+      send: (message) => this.socket.send(version1.encodeMessage(message)),
+      hold: (bytes) => this.#hold(bytes),
+      over: ({ id }) => this.#requests.delete(id),
+    });
+  }
+
+  /** A browser's handshake is answered here: the client knows of frames only. */
+  #openBridge(stream: ExchangeStream, { target }: ViewerHead): void {
+    if (new URL(target, "http://instance").pathname !== BRIDGED_PATH) this.#unbridged.add(stream);
+    queueMicrotask(() => stream.handler?.response?.({ status: 101, headers: [] }));
+  }
+
+  #hold(bytes: number): void {
+    if (bytes > 0 && this.#heldBytes + bytes > LIMITS.connectionHeldBytes)
+      throw new StreamError("overloaded", "too much is held for the requests of this connection");
+    this.#heldBytes += bytes;
+  }
+}
