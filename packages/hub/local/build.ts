@@ -19,6 +19,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { contentHash } from "./content-hash.ts";
 import { built, hubPackage, offline, repository } from "./paths.ts";
+import { bundleShim, shimFolder } from "./shim.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -44,8 +45,10 @@ const parts: Part[] = [
       "packages/protocol/src",
       "packages/hub/src",
       "packages/hub/public",
+      "packages/hub/shim",
       "packages/hub/wrangler.jsonc",
       "packages/hub/local/build.ts",
+      "packages/hub/local/shim.ts",
     ],
     result: built.worker,
     build: buildHub,
@@ -100,13 +103,14 @@ function copyAssets(): string {
   const htmx = path.dirname(require.resolve("htmx.org/package.json"));
   const files = [path.join(htmx, "dist/htmx.min.js"), path.join(htmx, "dist/ext/hx-ws.min.js")];
   const own = path.join(hubPackage, "public");
-  const version = contentHash([own, ...files]).slice(0, 12);
+  const version = contentHash([own, shimFolder, ...files]).slice(0, 12);
   const versions = path.join(built.public, ".orchestrator/assets");
   const target = path.join(versions, version);
   removeOldVersions(versions);
   mkdirSync(target, { recursive: true });
   cpSync(own, target, { recursive: true });
   for (const file of files) cpSync(file, path.join(target, path.basename(file)));
+  writeFileSync(path.join(target, "shim.js"), bundleShim());
   writeFileSync(
     path.join(built.public, "_headers"),
     "/.orchestrator/assets/*\n  Cache-Control: public, max-age=31536000, immutable\n  X-Content-Type-Options: nosniff\n",
