@@ -33,9 +33,9 @@ import { OwnAgent } from "./own-connection.ts";
 import { askPause } from "./pause.ts";
 import { Retries } from "./retries.ts";
 import type { SocketEnd } from "./socket-end.ts";
+import { SOFTWARE } from "./software.ts";
 import { StatusTracker, type StatusReport } from "./status.ts";
 
-const SOFTWARE = { name: "ai-orchestrator-connector", version: "0.1.0" };
 /** A dial younger than this, in milliseconds, is not given up for another network: networks change in several steps. */
 const YOUNG_MS = 1_000;
 const AGENT = { keepAlive: true, maxFreeSockets: 64 };
