@@ -1,6 +1,7 @@
 /** What the two objects promise each other and the pages: shapes that cross a Durable Object's RPC boundary. */
 import type {
   Absence,
+  AccessGroup,
   AccessList,
   ClaudeSession,
   ConnectionErrorCode,
@@ -9,6 +10,7 @@ import type {
   Status,
 } from "@ai-orchestrator/protocol";
 import type { ActivityEntry, ActivityFilter } from "./activity.ts";
+import type { Belonging } from "./auth/instance-access.ts";
 import type { Loss } from "./auth/membership-loss.ts";
 import type { EntityKind, Memberships, Refusal, Role } from "./auth/policy.ts";
 import type { Instance } from "./instance.ts";
@@ -95,6 +97,12 @@ export interface ActivityPage {
   isIncomplete?: true;
 }
 
+/**
+ * What became of asking a connector to look again. `asked`: it is one that does not say when it has. `unanswered`: it did not say so
+ * in time, or left. `away`: there is nobody to ask.
+ */
+export type RefreshAnswer = "done" | "asked" | "unanswered" | "away";
+
 /** The answer to a sign-in that has ended, in place of what was asked for. */
 export type SignedOut = "signed_out";
 
@@ -170,6 +178,8 @@ export interface UserHubRpc {
   membershipLost(loss: MembershipLoss): Promise<Admission>;
   /** As `admission`, but asks GitHub however young its last answer is, at most once a minute. */
   membershipDoubted(): Promise<Admission>;
+  /** Whether this person belongs to an organisation or a team, as `admission` knows it. Never of a person who is not GitHub's. */
+  belonging(group: AccessGroup): Promise<Belonging>;
   /** Asks GitHub what id a name has: a login, or `<organisation>/<slug>` for a team. */
   lookUp(kind: EntityKind, name: string): Promise<GitHubLookup>;
 }
@@ -187,8 +197,10 @@ export interface TunnelRpc {
   tokenExpires(owner: string, tokenId: string, at: number): Promise<void>;
   /** Closes what these sign-ins have open through this Tunnel, and refuses their cookies while these are fresh. */
   endSessions(owner: string, sessionIds: string[]): Promise<void>;
-  /** Asks the connector to look again; false where there is none. */
-  refreshStatus(owner: string): Promise<boolean>;
+  /** Asks the connector to look again, and waits for it for 1.5 s where it says when it has. */
+  refreshStatus(owner: string): Promise<RefreshAnswer>;
+  /** What is known of the owner's memberships is another: who may not look any more has nothing open when this resolves. */
+  membershipsChanged(owner: string): Promise<void>;
   /** As `disconnect` with the reason `disconnected`; dials of this instance are refused until `letBack`. */
   keepAway(owner: string, message: string): Promise<void>;
   letBack(owner: string): Promise<void>;

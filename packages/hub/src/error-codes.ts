@@ -59,6 +59,12 @@ const MEANINGS = {
     happened: "You are signed in, but not as its owner.",
     next: "Ask its owner.",
   },
+  not_on_list: {
+    status: 403,
+    title: "You are not on this instance's list",
+    happened: "Whoever runs this instance has said who may use it, and you are not among them.",
+    next: "Ask whoever runs it to add you where it runs: ORCHESTRATOR_GITHUB_USERS, _ORG or _TEAM, or the same in its config file. It counts from the next start of its connector.",
+  },
   not_admitted: {
     status: 403,
     title: "This hub is not open to you",

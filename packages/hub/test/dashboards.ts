@@ -19,7 +19,10 @@ export async function withTunnels(
   const calls: string[] = [];
   const tunnel = (label: string): Partial<TunnelRpc> => ({
     presence: () => Promise.resolve(presence(label)),
-    refreshStatus: () => Promise.resolve(calls.push(`refresh ${label}`) > 0),
+    refreshStatus: () => {
+      calls.push(`refresh ${label}`);
+      return Promise.resolve("done");
+    },
     disconnect: (_owner, reason) => Promise.resolve(void calls.push(`${reason} ${label}`)),
     disconnectToken: (owner, tokenId) =>
       Promise.resolve(void calls.push(`disconnect ${label} ${owner} ${tokenId}`)),

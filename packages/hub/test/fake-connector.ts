@@ -1,5 +1,6 @@
 /** A connector inside workerd: the real protocol on a real socket, with an application made of two functions behind it. */
 import {
+  COMMANDS_CAPABILITY,
   Connection,
   connectionErrorName,
   DEFAULT_PEER_LIMITS,
@@ -10,6 +11,7 @@ import {
   parseHubMessage,
   PROTOCOL_VERSION,
   SUBPROTOCOL,
+  type AccessList,
   type HubMessage,
   type LogLine,
   type Register,
@@ -40,6 +42,10 @@ export interface FakeApplication {
   message?: (text: string, reply: (text: string) => void) => void;
   /** Asked for its log; without this the connector does not say that it tells one. */
   log?: (answer: (lines: LogLine[]) => void, id: number) => void;
+  /** Given a command with an id; without this the connector does not say that it answers them. */
+  command?: (done: () => void, id: number) => void;
+  /** Who may use it. */
+  access?: AccessList;
 }
 
 /** The upgrade alone; its status is 101 where the hub lets it in. */
@@ -97,12 +103,18 @@ export async function connectFake(
     const message = parseHubMessage(data);
     if (message) received.push(message);
     if (message?.type === "registered") registered.resolve();
+    if (message?.type === "command" && message.id !== undefined) {
+      const { id } = message;
+      application.command?.(() => socket.send(encodeControl({ type: "command_done", id })), id);
+    }
     if (message?.type !== "log_request") return;
     const { id } = message;
     application.log?.((lines) => socket.send(encodeControl({ type: "log", id, lines })), id);
   });
-  const capabilities = application.log ? [LOG_CAPABILITY] : [];
-  socket.send(encodeControl({ ...registerMessage(clientId), capabilities }));
+  const capabilities: string[] = application.log ? [LOG_CAPABILITY] : [];
+  if (application.command) capabilities.push(COMMANDS_CAPABILITY);
+  const { access } = application;
+  socket.send(encodeControl({ ...registerMessage(clientId), capabilities, ...(access && { access }) }));
   await registered.promise;
   const sendStatus: FakeConnector["sendStatus"] = (status) =>
     socket.send(encodeControl({ type: "status_update", ...status }));

@@ -15,6 +15,11 @@ export async function upsertUser(
     .run();
 }
 
+/** GitHub calls a person otherwise than when they signed in. */
+export async function renameUser(db: D1Database, id: string, login: string): Promise<void> {
+  await db.prepare("UPDATE users SET login = ? WHERE id = ?").bind(login, id).run();
+}
+
 /** What D1 remembers of a person's admission, beside what it is joined with: null where GitHub was never asked. */
 export interface AdmissionColumns {
   /** 1 or 0. */

@@ -20,7 +20,10 @@ beforeEach(async () => {
   hub = env.USER_HUB.getByName(ann.userId);
   tunnel = {};
   calls = await withTunnels(hub, here, (asked) => ({
-    refreshStatus: () => Promise.resolve(calls.push(`refresh ${asked}`) > 0),
+    refreshStatus: () => {
+      calls.push(`refresh ${asked}`);
+      return Promise.resolve("done" as const);
+    },
     keepAway: () => Promise.resolve(void calls.push(`keep away ${asked}`)),
     letBack: () => Promise.resolve(void calls.push(`let back ${asked}`)),
     ...tunnel,
@@ -327,7 +330,7 @@ describe("what is done to it", () => {
   });
 
   it("says what is so: nobody to ask, still connected", async () => {
-    tunnel.refreshStatus = () => Promise.resolve(false);
+    tunnel.refreshStatus = () => Promise.resolve("away");
     expect((await post(routes.refreshClient("shop"))).status).toBe(409);
     expect((await post(routes.forgetClient("shop"))).status).toBe(409);
   });

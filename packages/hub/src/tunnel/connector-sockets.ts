@@ -1,5 +1,6 @@
 /** The connectors' sockets of one Tunnel: accepting, registering, status, replacing, and telling the owner's UserHub. */
 import {
+  COMMANDS_CAPABILITY,
   CONNECTION_ERRORS,
   ConnectionError,
   DEFAULT_PEER_LIMITS,
@@ -16,6 +17,7 @@ import {
 import type { GoneReason } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { closeQuietly } from "./close-socket.ts";
+import { DeclaredAccess } from "./declared-access.ts";
 import { countDial, tooManyDials } from "./dial-limit.ts";
 import { log } from "../log.ts";
 import { isKeptAway, refuseKeptAway } from "./kept-away.ts";
@@ -42,6 +44,8 @@ export interface ConnectorSocket {
 }
 
 export class ConnectorSockets {
+  /** Who may use the instance; it comes with each registration. */
+  readonly access: DeclaredAccess;
   readonly #state: DurableObjectState;
   readonly #env: Env;
   #owner: string | undefined;
@@ -50,6 +54,7 @@ export class ConnectorSockets {
   readonly #deadlines = new Map<string, ReturnType<typeof setTimeout>>();
 
   constructor(state: DurableObjectState, env: Env) {
+    this.access = new DeclaredAccess(state.storage);
     this.#state = state;
     this.#env = env;
   }
@@ -169,12 +174,14 @@ export class ConnectorSockets {
   register(socket: WebSocket, attachment: ConnectorAttachment, message: Register): void {
     checkRegister(attachment, message);
     this.forgetDeadline(attachment);
+    this.access.declare(message.access);
     const former = this.registered();
     // The order of registrations is what counts for everyone who hears of them, not the order of dialling.
     Object.assign(attachment, {
       state: "registered",
       limits: message.limits,
       tellsLog: message.capabilities.includes(LOG_CAPABILITY),
+      acknowledges: message.capabilities.includes(COMMANDS_CAPABILITY),
       connectedAt: Date.now(),
     });
     attach(socket, attachment);

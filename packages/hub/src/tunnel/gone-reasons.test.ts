@@ -121,10 +121,10 @@ test("silence, found by a viewer while a dashboard looks, is the same, however l
 test("silence, found by asking the connector for its status: nobody was asked", async () => {
   const connector = await connect("not-asked");
   const tunnel = await tunnelOf(OWNER, "not-asked");
-  expect(await tunnel.refreshStatus("github:2")).toBe(false);
-  expect(await tunnel.refreshStatus(OWNER)).toBe(true);
+  expect(await tunnel.refreshStatus("github:2")).toBe("away");
+  expect(await tunnel.refreshStatus(OWNER)).toBe("asked");
   vi.spyOn(Date, "now").mockReturnValue(Date.now() + 91_000);
-  expect(await tunnel.refreshStatus(OWNER)).toBe(false);
+  expect(await tunnel.refreshStatus(OWNER)).toBe("away");
   expect(await tunnel.inspect(OWNER)).toBeNull();
   await expect.poll(() => goneReason("not-asked")).toBe("heartbeat_timeout");
   expect(await connector.closed).toBe("heartbeat_timeout");

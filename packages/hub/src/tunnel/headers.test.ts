@@ -44,7 +44,7 @@ describe("from browser to instance", () => {
         },
       ),
     );
-    expect(sent([["X-Orchestrator-User-Id", "github:2"]]).get("x-orchestrator-user-id")).toBe("github:1");
+    expect(sent([["X-Orchestrator-User-Id", "github:2"]]).get("x-orchestrator-user-id")).toBe("1");
   });
 
   it.each(SPOOFED_FIELDS)("%s: %s is the hub's to say, not the browser's", (name, value) => {

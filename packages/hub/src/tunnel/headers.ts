@@ -2,7 +2,8 @@
  * Which header fields cross the tunnel (security.md 5, 6, 7). Hop-by-hop fields end here in both directions; what names
  * the hub's own cookies or identity is removed and, where the hub vouches for it, set anew.
  */
-import type { HeaderFields } from "@ai-orchestrator/protocol";
+import { IDENTITY_FIELDS, type HeaderFields } from "@ai-orchestrator/protocol";
+import { gitHubIdOf, type ToldMemberships } from "../auth/instance-access.ts";
 import { HUB_COOKIE_PREFIX } from "../auth/session.ts";
 
 const HOP_BY_HOP = new Set([
@@ -36,7 +37,7 @@ const NOT_FROM_INSTANCE =
   /^(?:alt-svc|cdn-cache-control|clear-site-data|set-cookie2|strict-transport-security|surrogate-control|x-orchestrator-.*)$/;
 
 /** Who looks and where they look from, as the hub verified it. */
-export interface VerifiedViewer {
+export interface VerifiedViewer extends Partial<ToldMemberships> {
   userId: string;
   login: string;
   /** The sign-in, and when it must be asked after, milliseconds since the epoch. */
@@ -62,7 +63,17 @@ export function requestFields(headers: Headers, viewer: VerifiedViewer): HeaderF
   const { host, protocol } = new URL(viewer.origin);
   fields.push(["x-forwarded-host", host], ["x-forwarded-proto", protocol.slice(0, -1)]);
   if (viewer.prefix !== "") fields.push(["x-forwarded-prefix", viewer.prefix]);
-  fields.push(["x-orchestrator-user-id", viewer.userId], ["x-orchestrator-username", viewer.login]);
+  return [...fields, ...identityFields(viewer)];
+}
+
+/** Who looks, in the words of the protocol: people of GitHub's by GitHub's id. */
+function identityFields({ userId, login, organizations = [], teams = [] }: VerifiedViewer): HeaderFields {
+  const fields: HeaderFields = [
+    [IDENTITY_FIELDS.userId, gitHubIdOf(userId) ?? userId],
+    [IDENTITY_FIELDS.login, login],
+  ];
+  if (organizations.length > 0) fields.push([IDENTITY_FIELDS.organizations, organizations.join(", ")]);
+  if (teams.length > 0) fields.push([IDENTITY_FIELDS.teams, teams.join(", ")]);
   return fields;
 }
 

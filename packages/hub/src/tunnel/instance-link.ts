@@ -1,17 +1,19 @@
 /** The way to the instance: which socket speaks for it, what its connectors say, and how their connections end. */
 import {
   ConnectionError,
+  encodeControl,
   parseConnectorMessage,
   type ConnectionErrorCode,
   type Register,
   type StatusUpdate,
 } from "@ai-orchestrator/protocol";
 import { isFromFuture } from "../auth/admission.ts";
-import type { GoneReason, Inspection } from "../contracts.ts";
+import type { GoneReason, Inspection, RefreshAnswer } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { ActiveConnection } from "./active-connection.ts";
 import { attach, attachmentOf, type ConnectorAttachment, type ViewerAttachment } from "./attachments.ts";
 import { ConnectorSockets, dismiss, type ConnectorSocket } from "./connector-sockets.ts";
+import { Commands } from "./commands.ts";
 import { Inspections } from "./inspections.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
 import { proofMaxAgeMs } from "../proof-age.ts";
@@ -42,6 +44,7 @@ export class InstanceLink {
   readonly #tunnel: LinkedTunnel;
   readonly #proofMaxAgeMs: number;
   readonly #inspections = new Inspections();
+  readonly #commands = new Commands();
   readonly #pace = new StatusPace();
   #active: ActiveConnection | VersionOneConnection | undefined;
   /** The last end of a connection, of which the UserHub may have to hear yet. */
@@ -82,6 +85,16 @@ export class InstanceLink {
   async inspect(): Promise<Inspection | null> {
     const active = this.proven();
     return active?.attachment.tellsLog === true ? this.#inspections.ask(active.socket) : null;
+  }
+
+  /** Asks the connector to look again; it is waited for where it says when it has. */
+  async refresh(): Promise<RefreshAnswer> {
+    const active = this.proven();
+    if (!active) return "away";
+    if (active.attachment.acknowledges === true)
+      return (await this.#commands.give(active.socket, "refresh_status")) ? "done" : "unanswered";
+    active.socket.send(encodeControl({ type: "command", command: "refresh_status" }));
+    return "asked";
   }
 
   /**
@@ -162,6 +175,7 @@ export class InstanceLink {
     if (active.attachment.connectionId === attachment.connectionId) {
       this.#active = undefined;
       this.#inspections.cancel();
+      this.#commands.cancel();
       this.#pace.cancel();
       active.lost();
     }
@@ -184,6 +198,8 @@ export class InstanceLink {
     if (message?.type === "status_update") return this.#report(socket, attachment, message);
     if (message?.type === "log" && attachment.state === "registered")
       return this.#inspections.answered(message);
+    if (message?.type === "command_done" && attachment.state === "registered")
+      return this.#commands.answered(message);
     if (message?.type === "register") return this.#register(socket, attachment, message);
   }
 
@@ -208,6 +224,7 @@ export class InstanceLink {
     this.sockets.register(socket, attachment, message);
     this.#active = this.#activate({ socket, attachment });
     this.#inspections.cancel();
+    this.#commands.cancel();
     this.#pace.cancel();
     former?.lost("the instance has connected anew");
     this.#tunnel.presenceChanged();

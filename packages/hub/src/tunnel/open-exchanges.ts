@@ -50,6 +50,15 @@ export class OpenExchanges {
     for (const { exchange } of this.#of(sessionId)) exchange.cut("signed out");
   }
 
+  isAny(): boolean {
+    return this.#open.size > 0;
+  }
+
+  /** Cuts what everybody has in progress. */
+  endAll(reason: string): void {
+    for (const { exchange } of [...this.#open]) exchange.cut(reason);
+  }
+
   #of(sessionId: string): OpenExchange[] {
     return [...this.#open].filter((open) => open.sessionId === sessionId);
   }

@@ -23,7 +23,7 @@ const PAGE_OF: Record<StreamErrorCode, ErrorCode> = {
   upstream_failed: "upstream_failed",
   too_large: "too_large",
   stalled: "upstream_timeout",
-  denied: "not_allowed",
+  denied: "not_on_list",
   connection_lost: "connection_lost",
   internal_error: "internal_error",
   overloaded: "too_many_streams",

@@ -3,17 +3,13 @@
  * Nothing that matters lives only in memory: sockets carry attachments, the owner stands in storage.
  */
 import { DurableObject } from "cloudflare:workers";
-import {
-  encodeControl,
-  HEARTBEAT_PING,
-  HEARTBEAT_PONG,
-  type ConnectionErrorCode,
-} from "@ai-orchestrator/protocol";
-import type { Inspection, Presence, SignedOut, TunnelRpc } from "../contracts.ts";
+import { HEARTBEAT_PING, HEARTBEAT_PONG, type ConnectionErrorCode } from "@ai-orchestrator/protocol";
+import type { Inspection, Presence, RefreshAnswer, SignedOut, TunnelRpc } from "../contracts.ts";
 import type { Env } from "../env.ts";
-import { errorResponse } from "../errors.ts";
+import { errorResponse, type ErrorDetail } from "../errors.ts";
 import { Alarm } from "../alarm.ts";
 import { instanceRoutes, routes } from "../routes.ts";
+import { Access } from "./access.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { attachmentOf, type ConnectorIdentity } from "./attachments.ts";
 import type { VerifiedViewer } from "./headers.ts";
@@ -31,6 +27,7 @@ import { ViewerSessions } from "./viewer-sessions.ts";
 export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   readonly #link: InstanceLink;
   readonly #sessions: ViewerSessions;
+  readonly #access: Access;
   readonly #marks: PresenceSockets;
   readonly #trust: PathTrust;
   readonly #alarm: Alarm;
@@ -52,6 +49,12 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
       bridgeEnds: (socket) => this.#link.bridges.browserLeft(socket),
       changed: () => state.waitUntil(this.#schedule()),
     });
+    this.#access = new Access(env, {
+      list: () => this.#link.sockets.access.current(),
+      owner: () => this.#link.sockets.owner(),
+      hasOpen: () => this.#sessions.hasOpen(),
+      closeAll: (reason) => this.#sessions.closeAll(reason),
+    });
     keepHeartbeat(state);
   }
 
@@ -66,7 +69,10 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     if (new URL(request.url).pathname === instanceRoutes.presence) return this.#acceptMark(request, viewer);
     const active = this.#link.proven();
     if (!active) return this.#offline(request);
-    const response = await this.#proxy(active, request, viewer);
+    // By the list that came with this connection: where another takes its place meanwhile, this one opens nothing.
+    const admitted = await this.#access.admit(viewer);
+    if ("refused" in admitted) return this.#notOnList(request, admitted.refused);
+    const response = await this.#proxy(active, request, admitted.viewer);
     if (this.#sessions.isEnded(viewer.sessionId)) return signedOutAnswer();
     if (response.webSocket) await this.#schedule();
     return response;
@@ -79,6 +85,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     try {
       await this.#link.endExpired();
       await this.#sessions.recheck();
+      await this.#access.recheck();
     } finally {
       this.#isAlarmed = false;
       await this.#schedule();
@@ -151,10 +158,14 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     return this.#link.proven() !== undefined;
   }
 
-  async refreshStatus(owner: string): Promise<boolean> {
-    const active = this.#isOwner(owner) ? this.#link.proven() : undefined;
-    active?.socket.send(encodeControl({ type: "command", command: "refresh_status" }));
-    return active !== undefined;
+  async refreshStatus(owner: string): Promise<RefreshAnswer> {
+    return this.#isOwner(owner) ? this.#link.refresh() : "away";
+  }
+
+  async membershipsChanged(owner: string): Promise<void> {
+    if (!this.#isOwner(owner)) return;
+    await this.#access.recheck();
+    await this.#schedule();
   }
 
   async keepAway(owner: string, message: string): Promise<void> {
@@ -210,6 +221,12 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
       link: this.#dashboardLink(),
       ...(instance === undefined ? {} : { instance }),
     });
+  }
+
+  #notOnList(request: Request, detail: ErrorDetail): Response {
+    const instance = this.#link.sockets.clientId();
+    const link = this.#dashboardLink();
+    return errorResponse("not_on_list", request, { ...detail, link, ...(instance && { instance }) });
   }
 
   #dashboardLink() {

@@ -261,7 +261,7 @@ describe("a sign-in that ends", () => {
     for (let round = 0; round < 5; round++) expect(await statusOf("counted", "s", `/${round}`)).toBe(200);
     expect(await changes()).toBe(before);
     expect(prepare).not.toHaveBeenCalled();
-    expect(reads.mock.calls.map(([key]) => key).toSorted()).toEqual(["endedSessions", "owner"]);
+    expect(reads.mock.calls.map(([key]) => key).toSorted()).toEqual(["access", "endedSessions", "owner"]);
     expect(await alarmOf("counted")).toBeNull();
   });
 });

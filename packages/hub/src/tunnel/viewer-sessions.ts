@@ -54,6 +54,22 @@ export class ViewerSessions {
     for (const id of sessionIds) this.#close(id);
   }
 
+  /** True where somebody has something of the instance open. */
+  hasOpen(): boolean {
+    return this.#sockets(SocketTag.viewer).length > 0 || this.exchanges.isAny();
+  }
+
+  /** Closes what everybody has open of the instance. The mark stays: it only says whether the instance is there. */
+  closeAll(reason: string): void {
+    this.exchanges.endAll(reason);
+    for (const { socket, attachment } of this.#sockets(SocketTag.viewer)) {
+      this.#viewer(attachment)?.cut(reason);
+      if (attachment.kind === "bridge") this.#tunnel.bridgeEnds(socket);
+      // It may have no stream, or none any more.
+      if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, reason);
+    }
+  }
+
   /** When to ask after one of them next, milliseconds since the epoch; null where nothing is open. */
   dueAt(): number | null {
     return this.#watch.dueAt(this.#open());
@@ -76,7 +92,7 @@ export class ViewerSessions {
   #close(sessionId: string): void {
     this.exchanges.end(sessionId);
     for (const { socket, attachment } of this.#sockets(SocketTag.session(sessionId))) {
-      this.#viewer(attachment)?.signedOut();
+      this.#viewer(attachment)?.cut("signed out");
       if (attachment.kind === "bridge") this.#tunnel.bridgeEnds(socket);
       // It may have no stream, or none any more.
       if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, "signed out");

@@ -106,9 +106,9 @@ export class ViewerSocket implements StreamHandler {
     this.#openedBy.checkAt = checkAt;
   }
 
-  /** Its sign-in has ended. */
-  signedOut(): void {
-    this.#stream?.fail(new StreamError("denied", "signed out"));
+  /** Whoever opened it may not look any more. */
+  cut(reason: string): void {
+    this.#stream?.fail(new StreamError("denied", reason));
   }
 
   #closeSocket(code: number, reason: string): void {

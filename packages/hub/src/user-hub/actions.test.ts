@@ -250,7 +250,7 @@ describe("refreshing", () => {
   test("corrects what is known of an instance that is not there", async () => {
     const { hub } = await newPerson("refreshes-nobody");
     await hub.instanceConnected(connected("one"));
-    await withTunnels(hub, away, () => ({ refreshStatus: () => Promise.resolve(false) }));
+    await withTunnels(hub, away, () => ({ refreshStatus: () => Promise.resolve("away" as const) }));
     expect(await act(hub, { action: "refresh" })).toEqual({ refused: "unreachable" });
     expect(await instanceOf(hub, "one")).toMatchObject({ connected: false, goneReason: "connection_lost" });
     expect(await actionsOf(hub)).toEqual([]);

@@ -127,9 +127,9 @@ export class Actions {
     const { label } = instance;
     // Before it is asked: a connection that has given no sign of life for long ends by that, and there is nobody to ask.
     await presence.lookAt(instance);
-    const isAsked = await tellOne(label, () => tunnels.of(label).refreshStatus(tunnels.owner));
-    if (isAsked === undefined) return UNANSWERED;
-    if (!isAsked) return { refused: "unreachable" };
+    const answer = await tellOne(label, () => tunnels.of(label).refreshStatus(tunnels.owner));
+    if (answer === "away") return { refused: "unreachable" };
+    if (answer === undefined || answer === "unanswered") return UNANSWERED;
     const now = Date.now();
     if (!activity.hasRefreshed(label, now - REFRESH_NOTED_EVERY_MS))
       activity.record(instance, { kind: "action", action: "refresh", actor }, now);

@@ -3,8 +3,10 @@
  * else, and only this writes it. One call at a time asks GitHub and the others wait for it, because refresh tokens work once.
  * What a webhook says takes effect without waiting for that.
  */
+import type { AccessGroup } from "@ai-orchestrator/protocol";
 import {
   answerLifetime,
+  ASK_EVERY_MS,
   forgetAnswer,
   isFromFuture,
   judge,
@@ -13,6 +15,7 @@ import {
   type Judgement,
 } from "../auth/admission.ts";
 import { askAboutPerson } from "../auth/ask-github.ts";
+import { standingInGroup, type Belonging } from "../auth/instance-access.ts";
 import { lookUpEntity } from "../auth/github-lookup.ts";
 import { isLocalHub, LOCAL_USER } from "../auth/local.ts";
 import { isKnownOf, withoutLosses } from "../auth/membership-loss.ts";
@@ -21,6 +24,7 @@ import { decide, type EntityKind, type Memberships } from "../auth/policy.ts";
 import type { Admission, GitHubGrant, GitHubLookup, MembershipLoss } from "../contracts.ts";
 import { findAdmission, saveAdmission, type AdmissionRecord } from "../db/admissions.ts";
 import { recordAudit } from "../db/audit.ts";
+import { renameUser } from "../db/users.ts";
 import type { Env } from "../env.ts";
 import { AccessState } from "./access-state.ts";
 import { GitHubAccess } from "./github-access.ts";
@@ -37,12 +41,15 @@ export interface MembershipDeps {
   owner: () => string;
   /** Ends every sign-in of the person and closes whatever is open, instances included. Called whenever they are not admitted. */
   closeAll: () => Promise<void>;
+  /** The person belongs to something else than before, as far as the hub knows, or is called otherwise. */
+  changed: () => void;
 }
 
 export class Membership {
   readonly #env: Env;
   readonly #owner: () => string;
   readonly #closeAll: () => Promise<void>;
+  readonly #changed: () => void;
   readonly #state: AccessState;
   readonly #gitHub: GitHubAccess;
   /** The asking of GitHub that is going on, and how many have ended. */
@@ -51,10 +58,11 @@ export class Membership {
   /** Whoever changes what D1 holds waits for whoever does so now. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor({ storage, env, owner, closeAll }: MembershipDeps) {
+  constructor({ storage, env, owner, closeAll, changed }: MembershipDeps) {
     this.#env = env;
     this.#owner = owner;
     this.#closeAll = closeAll;
+    this.#changed = changed;
     this.#state = new AccessState(storage, env);
     this.#gitHub = new GitHubAccess(env, this.#state, owner);
   }
@@ -108,6 +116,21 @@ export class Membership {
       return { memberships: { ...memberships, checkedAt }, triedAt };
     });
     return this.admission();
+  }
+
+  /** As `UserHubRpc.belonging`. Who may not use the hub belongs to nothing. */
+  async belonging(group: AccessGroup): Promise<Belonging> {
+    const { admitted } = await this.admission();
+    const [known, { policy, lifetime }] = await this.#read();
+    const now = Date.now();
+    if (known === null || !admitted) return { standing: "untold", login: "", until: now + ASK_EVERY_MS };
+    const { memberships } = known;
+    const grownOldAt = memberships.checkedAt + lifetime.maxAgeMs;
+    return {
+      standing: standingInGroup(group, memberships, policy),
+      login: memberships.login,
+      until: grownOldAt > now ? grownOldAt : now + ASK_EVERY_MS,
+    };
   }
 
   /** As `UserHubRpc.lookUp`. */
@@ -177,8 +200,7 @@ export class Membership {
       const former = await findAdmission(this.#env.DB, this.#owner());
       if (former === null) return null;
       const known = { ...former, ...change(former) };
-      if (JSON.stringify(known) !== JSON.stringify(former))
-        await saveAdmission(this.#env.DB, this.#owner(), known);
+      if (JSON.stringify(known) !== JSON.stringify(former)) await this.#store(former, known);
       return known;
     });
   }
@@ -193,8 +215,17 @@ export class Membership {
       reason: judgement.admitted ? `${judgement.because.kind}:${judgement.because.id}` : judgement.reason,
     };
     if (JSON.stringify(next) === JSON.stringify(former)) return;
-    await saveAdmission(this.#env.DB, this.#owner(), next);
+    await this.#store(former, next);
     if (former?.allowed && !next.allowed) await this.#audit(former, next.reason);
+  }
+
+  async #store(former: AdmissionRecord | null, next: AdmissionRecord): Promise<void> {
+    await saveAdmission(this.#env.DB, this.#owner(), next);
+    if (former === null) return;
+    const [before, now] = [former.memberships, next.memberships];
+    // Lists of who may use an instance name people by what they are called.
+    if (before.login !== now.login) await renameUser(this.#env.DB, this.#owner(), now.login);
+    if (before.login !== now.login || JSON.stringify(before.of) !== JSON.stringify(now.of)) this.#changed();
   }
 
   async #audit({ memberships, reason: subject }: AdmissionRecord, reason: string): Promise<void> {

@@ -6,6 +6,7 @@ import {
   ABSENCE_CAUSES,
   STATUSES,
   TEXT_LIMITS,
+  type AccessGroup,
 } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
 import { ACTIVITY_FILTERS } from "../activity.ts";
@@ -31,10 +32,17 @@ const sessions = v.pipe(
   v.maxLength(200),
 );
 
+const gitHubName = shown(TEXT_LIMITS.gitHubName);
 const AccessSchema = v.object({
-  users: v.optional(v.pipe(v.array(shown(160)), v.maxLength(100))),
-  organization: v.optional(shown(160)),
-  team: v.optional(shown(160)),
+  users: v.optional(v.pipe(v.array(gitHubName), v.maxLength(TEXT_LIMITS.accessUsers))),
+  organization: v.optional(gitHubName),
+  team: v.optional(gitHubName),
+});
+
+/** A team's name is its organisation's and its own. */
+const GroupSchema = v.object({
+  kind: v.picklist(["organization", "team"]),
+  name: v.pipe(v.string(), v.maxLength(2 * TEXT_LIMITS.gitHubName + 1)),
 });
 
 const ConnectedSchema = v.object({
@@ -109,6 +117,11 @@ export function parseReport(report: StatusReport): StatusReport {
 /** As `parseConnected`. */
 export function parseInspection(inspection: Inspection): Inspection {
   return v.parse(InspectionSchema, inspection);
+}
+
+/** As `parseConnected`; of a Tunnel, or of a page. */
+export function parseGroup(group: AccessGroup): AccessGroup {
+  return v.parse(GroupSchema, group);
 }
 
 /** Throws a `ValiError` where the Worker lets through what its pages forbid. */

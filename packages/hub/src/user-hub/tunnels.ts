@@ -1,6 +1,8 @@
 /** What a UserHub tells the Tunnels of its person's instances, and asks of them. */
+import { accessGroup } from "@ai-orchestrator/protocol";
 import type { Inspection } from "../contracts.ts";
 import type { Env } from "../env.ts";
+import type { Instance } from "../instance.ts";
 import { log } from "../log.ts";
 import { parseInspection } from "./parse.ts";
 import { tellTunnels } from "./tell-tunnels.ts";
@@ -41,6 +43,15 @@ export class Tunnels {
   /** Sends instances of a person who may not use the hub away until they may. */
   turnAway(labels: string[]): Promise<void> {
     return this.tell(labels, (label) => this.of(label).disconnect(this.owner, "going_away", NOT_ADMITTED));
+  }
+
+  /** Tells the instances whose list asks for an organisation or a team that the person may be in others now. */
+  membershipsChanged(instances: Instance[]): Promise<void> {
+    const asking = instances.filter(
+      ({ connected, access }) => connected && access !== null && accessGroup(access) !== undefined,
+    );
+    const labels = asking.map(({ label }) => label);
+    return this.tell(labels, (label) => this.of(label).membershipsChanged(this.owner));
   }
 
   async disconnectToken(label: string, tokenId: string): Promise<void> {

@@ -1,6 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
+import type { AccessGroup } from "@ai-orchestrator/protocol";
 import { Alarm } from "../alarm.ts";
 import { checkOpenSession, SessionWatch, type OpenSession } from "../auth/open-sessions.ts";
+import type { Belonging } from "../auth/instance-access.ts";
 import type { EntityKind, Memberships } from "../auth/policy.ts";
 import type {
   ActionResult,
@@ -31,7 +33,7 @@ import { InstanceNews } from "./instance-news.ts";
 import { LivePages, pageSession } from "./live-pages.ts";
 import { Membership } from "./membership.ts";
 import { PairingNotices } from "./pairing-notices.ts";
-import { parseAction, parseActivityQuery } from "./parse.ts";
+import { parseAction, parseActivityQuery, parseGroup } from "./parse.ts";
 import { Presence } from "./presence.ts";
 import { Registry } from "./registry.ts";
 import { SignIns } from "./sign-ins.ts";
@@ -68,7 +70,8 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     const pairings = new PairingNotices(ctx.storage);
     const pages = new LivePages(ctx, { instances: registry, pairings, env });
     const tunnels = new Tunnels(ctx, () => this.env, owner);
-    const membership = new Membership({ storage: ctx.storage, env, owner, closeAll });
+    const changed = () => ctx.waitUntil(tunnels.membershipsChanged(registry.list()));
+    const membership = new Membership({ storage: ctx.storage, env, owner, closeAll, changed });
     const count = () => ({ instances: registry.countConnected(), browsers: pages.open().length });
     const census = new Census({ ctx, env, owner, count });
     const news = new InstanceNews({ registry, activity, pages, tunnels, membership, census });
@@ -185,6 +188,10 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
 
   membershipDoubted(): Promise<Admission> {
     return this.#membership.doubted();
+  }
+
+  belonging(group: AccessGroup): Promise<Belonging> {
+    return this.#membership.belonging(parseGroup(group));
   }
 
   lookUp(kind: EntityKind, name: string): Promise<GitHubLookup> {
