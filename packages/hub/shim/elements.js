@@ -43,16 +43,6 @@ const PROPERTIES = {
   HTMLVideoElement: ["poster"],
 };
 
-/** Those of a style that take pictures, fonts and the like. */
-const STYLES = [
-  ..."background backgroundImage borderImage borderImageSource clipPath content cursor filter backdropFilter".split(
-    " ",
-  ),
-  ..."listStyle listStyleImage mask maskImage webkitMask webkitMaskImage shapeOutside offsetPath fill stroke".split(
-    " ",
-  ),
-];
-
 const TAG = /<([a-z][^\s/>]*)(?:[^"'>]|"[^"]*"|'[^']*')*/gi;
 const ATTRIBUTE = /([\s"'/]([a-z:]+)\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)/gi;
 const HAS_ADDRESS = /=\s*["']?\s*(?:[/\\]|https?:|\S*\.\.)|srcset|url\(/i;
@@ -137,7 +127,8 @@ function patchStyles(HTMLStyleElement) {
   wrap(CSSGroupingRule.prototype, "insertRule", argument(0, css));
   const style = CSSStyleDeclaration.prototype;
   wrap(style, "setProperty", argument(1, css));
-  for (const name of ["cssText", ...STYLES]) wrapProperty(style, name, { write: css });
+  // Its other properties are no properties of the class in Chromium: nothing can stand in their place.
+  wrapProperty(style, "cssText", { write: css });
   wrap(globalThis, "FontFace", argument(1, css));
   // Of the element itself, so that the text of all others is set as ever.
   const text = Object.getOwnPropertyDescriptor(Node.prototype, "textContent");
