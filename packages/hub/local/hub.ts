@@ -93,9 +93,9 @@ function miniflareOptions(options: HubOptions, addresses: string[]): V4Miniflare
     assets: { ...worker.assets, run_worker_first: true, routerConfig: { has_user_worker: true } },
     bindings: {
       ...worker.bindings,
+      INSTANCE_HOST: `{label}.hub.localhost:${options.port}`,
       ...options.settings,
       HUB_ORIGIN: localOrigin(options.port),
-      INSTANCE_HOST: `{label}.hub.localhost:${options.port}`,
       HUB_SECRET: options.hubSecret,
       LOCAL_SIGN_IN: "enabled",
       COMPRESS_ANSWERS: "enabled",

@@ -13,6 +13,7 @@ const NAMES = [
   "MEMBERSHIP_MAX_AGE_SECONDS",
   "MEMBERSHIP_GRACE_SECONDS",
   "PROOF_MAX_AGE_SECONDS",
+  "INSTANCE_HOST",
 ] as const;
 
 export type HubSettings = Partial<Record<(typeof NAMES)[number], string>>;

@@ -239,7 +239,7 @@ async function lookForAnHour(): Promise<number> {
 /** As a browser that has no cookie of the instance: there, to the hub for a code, back with it, and the page. */
 async function openInstance(id: string): Promise<number> {
   const label = await instanceLabel(owner, id);
-  const { host } = new URL(instanceOrigin(label, env));
+  const { host } = new URL(instanceOrigin(label, env) ?? "");
   const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document", accept: "text/html" };
   const goTo = (path: string, cookie = ""): Promise<Response> =>
     exports.default.fetch(new URL(path, `http://${host}`), {

@@ -18,8 +18,11 @@ export interface Env {
   ASSETS: Fetcher;
   /** Origin of the hub itself, e.g. `http://hub.localhost:8787`. */
   HUB_ORIGIN: string;
-  /** Host of an instance, with `{label}` once, e.g. `{label}.hub.localhost:8787` or `{label}-hub.example.com`. */
-  INSTANCE_HOST: string;
+  /**
+   * Host of an instance, with `{label}` once, e.g. `{label}.hub.localhost:8787` or `{label}-hub.example.com`. Not set, or `none`,
+   * where the hub has one host name only: its instances then open below it, in path mode.
+   */
+  INSTANCE_HOST?: string;
   /** At least 32 random bytes in base64url; every key of the hub is derived from it (auth/keys.ts). */
   HUB_SECRET: string;
   /** "enabled" only where a local runner says so: opens `/auth/local`. */

@@ -1,9 +1,33 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { foreignHosts } from "../test/corpora/hosts.ts";
-import { hostOwner, instanceLabel, instanceOrigin, isLabel } from "./origins.ts";
+import { hostOwner, instanceLabel, instanceOrigin, instanceUrl, isLabel } from "./origins.ts";
 
 const local = { HUB_ORIGIN: "http://hub.localhost:8787", INSTANCE_HOST: "{label}.hub.localhost:8787" };
 const flat = { HUB_ORIGIN: "https://hub.example.com", INSTANCE_HOST: "{label}-hub.example.com" };
+
+describe("a hub with one host name", () => {
+  test.each([undefined, "", "none"])(
+    "knows no other host, its instances open below it: %j",
+    (INSTANCE_HOST) => {
+      const one = {
+        HUB_ORIGIN: "https://hub.example.com",
+        ...(INSTANCE_HOST === undefined ? {} : { INSTANCE_HOST }),
+      };
+      expect(hostOwner("hub.example.com", one)).toEqual({ kind: "hub" });
+      for (const host of ["", "none", "a", "a-hub.example.com", "a.hub.example.com", "undefined"])
+        expect([host, hostOwner(host, one)]).toEqual([host, { kind: "unknown" }]);
+      expect(instanceOrigin("a-bcdefghijk", one)).toBeUndefined();
+      expect(instanceUrl({ label: "a-bcdefghijk", protocol: 2 }, one)).toBe(
+        "https://hub.example.com/clients/a-bcdefghijk/proxy",
+      );
+    },
+  );
+});
+
+test("people open an instance on its own host, but one of version 1 below the hub's", () => {
+  expect(instanceUrl({ label: "a", protocol: 2 }, flat)).toBe("https://a-hub.example.com");
+  expect(instanceUrl({ label: "a", protocol: 1 }, flat)).toBe("https://hub.example.com/clients/a/proxy");
+});
 
 describe("whose a host is", () => {
   it.each([
@@ -44,7 +68,7 @@ describe("labels", () => {
       expect(isLabel(label)).toBe(true);
       expect(label.startsWith("xn--")).toBe(false);
       for (const settings of [local, flat]) {
-        const { host } = new URL(instanceOrigin(label, settings));
+        const { host } = new URL(instanceOrigin(label, settings) ?? "");
         expect(host.split(".")[0]?.length).toBeLessThanOrEqual(63);
         expect(hostOwner(host, settings)).toEqual({ kind: "instance", label });
       }

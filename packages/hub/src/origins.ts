@@ -3,8 +3,10 @@
  * equality: a label is read out of a host, the host is built again from it, and both must be the same text.
  */
 import type { Env } from "./env.ts";
+import type { Instance } from "./instance.ts";
+import { routes } from "./routes.ts";
 
-type OriginSettings = Pick<Env, "HUB_ORIGIN" | "INSTANCE_HOST">;
+export type OriginSettings = Pick<Env, "HUB_ORIGIN" | "INSTANCE_HOST">;
 
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const MAX_SLUG = 40;
@@ -16,7 +18,7 @@ export type HostOwner = { kind: "hub" } | { kind: "instance"; label: string } | 
 /** Says whose a `Host` (with its port, as sent) is. */
 export function hostOwner(host: string, settings: OriginSettings): HostOwner {
   if (host === new URL(settings.HUB_ORIGIN).host) return { kind: "hub" };
-  const [before = "", after = ""] = settings.INSTANCE_HOST.split("{label}");
+  const [before = "", after = ""] = pattern(settings).split("{label}");
   const label = host.slice(before.length, host.length - after.length);
   if (isLabel(label) && host === instanceHost(label, settings)) return { kind: "instance", label };
   return { kind: "unknown" };
@@ -27,14 +29,31 @@ export function isLabel(text: string): boolean {
   return LABEL.test(text);
 }
 
-/** Host (with port) of an instance. */
-function instanceHost(label: string, settings: OriginSettings): string {
-  return settings.INSTANCE_HOST.replace("{label}", label);
+/** Host (with port) of an instance; undefined where the hub has one host name only. */
+function instanceHost(label: string, settings: OriginSettings): string | undefined {
+  return pattern(settings) === "" ? undefined : pattern(settings).replace("{label}", label);
 }
 
-/** Origin of an instance; its scheme is the hub's. */
-export function instanceOrigin(label: string, settings: OriginSettings): string {
-  return `${new URL(settings.HUB_ORIGIN).protocol}//${instanceHost(label, settings)}`;
+function pattern({ INSTANCE_HOST = "" }: OriginSettings): string {
+  return INSTANCE_HOST === "none" ? "" : INSTANCE_HOST;
+}
+
+/** Origin of an instance in host mode; its scheme is the hub's. Undefined where the hub has one host name only. */
+export function instanceOrigin(label: string, settings: OriginSettings): string | undefined {
+  const host = instanceHost(label, settings);
+  return host === undefined ? undefined : `${new URL(settings.HUB_ORIGIN).protocol}//${host}`;
+}
+
+/**
+ * Where people open an instance, without a slash at the end: on its own host, or below the hub's where there is no such host or its
+ * connector speaks version 1 of the protocol, which knows none.
+ */
+export function instanceUrl(
+  { label, protocol }: Pick<Instance, "label" | "protocol">,
+  settings: OriginSettings,
+): string {
+  const origin = protocol === 1 ? undefined : instanceOrigin(label, settings);
+  return origin ?? new URL(settings.HUB_ORIGIN).origin + routes.clientProxy(label);
 }
 
 /**

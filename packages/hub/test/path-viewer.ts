@@ -12,7 +12,7 @@ export interface PathInstance {
   /** `/clients/<label>/proxy`. */
   prefix: string;
   /** Asks as a page of the instance would; a path that begins with a slash stands below the prefix. */
-  look(path: string, init?: RequestInit): Promise<Response>;
+  look: (path: string, init?: RequestInit) => Promise<Response>;
 }
 
 /** A person's connected instance, which they allow in path mode. */

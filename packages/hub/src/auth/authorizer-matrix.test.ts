@@ -122,6 +122,7 @@ async function sample({ path, method, protocol }: Rule): Promise<Asked> {
 }
 
 const BODIES: Record<string, string> = {
+  [routes.clientPath(":id")]: "path=allow",
   [routes.apiTokens]: `{"name":"matrix"}`,
   [routes.rotateApiToken(":id")]: "{}",
   [routes.apiAccess]: "{}",

@@ -6,7 +6,7 @@ import type { ErrorCode } from "../error-codes.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { cardState, instanceTitle, MAX_NAME_LENGTH, type Instance } from "../instance.ts";
-import { instanceOrigin } from "../origins.ts";
+import { instanceUrl } from "../origins.ts";
 import { routes } from "../routes.ts";
 import { Glyph } from "../ui/glyph.tsx";
 import { CardDetails, WholeDetails } from "../ui/instance-details.tsx";
@@ -46,7 +46,7 @@ clientPages.get(routes.client(":id"), async (c) => {
           <span>
             {STATE_WORDS[state]}, as of <Since at={now} now={now} ago />
           </span>
-          <a class="button primary" href={`${instanceOrigin(instance.label, c.env)}/`}>
+          <a class="button primary" href={`${instanceUrl(instance, c.env)}/`}>
             Open
           </a>
         </p>
@@ -125,7 +125,8 @@ const REFUSALS: Record<Extract<ActionResult, { refused: string }>["refused"], Er
   unanswered: "instance_unanswered",
 };
 
-function refusal(why: keyof typeof REFUSALS, id: string): HubError {
+/** The error for what an instance did not take. */
+export function refusal(why: keyof typeof REFUSALS, id: string): HubError {
   if (why === "unknown") return notFound();
   return new HubError(REFUSALS[why], { link: { href: routes.client(id), text: "Back to the instance" } });
 }
@@ -135,7 +136,8 @@ function isPiece(c: Context<HubContext>): boolean {
   return c.req.header("hx-request") === "true";
 }
 
-async function findInstance(c: Context<HubContext>): Promise<Instance> {
+/** The instance of this person that the path names by its label or client id. */
+export async function findInstance(c: Context<HubContext>): Promise<Instance> {
   const session = c.get("session");
   const instance = await c.env.USER_HUB.getByName(session.userId).find(session.id, c.req.param("id") ?? "");
   if (instance === "signed_out") throw new HubError("sign_in_required");

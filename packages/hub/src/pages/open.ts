@@ -30,6 +30,7 @@ openPage.get(routes.open(":label"), async (c) => {
   if (next === undefined) throw new HubError("bad_request");
   const origin = instanceOrigin(label, c.env);
   const binding = c.req.query("binding");
+  if (origin === undefined) return c.redirect(`${routes.clientProxy(label)}${next}`);
   if (binding === undefined) return c.redirect(`${origin}${next}`);
   if (!BINDING.test(binding)) throw new HubError("bad_request");
   await hub.opened(session.id, label, session.login);

@@ -18,24 +18,33 @@ settingsPages.get(routes.settings, async (c) => {
   return c.html(<SettingsPage session={session} hasMark={await showsMark(c.env.DB, session.userId)} />);
 });
 
-/** `from` and `next`: the instance in whose mark it was asked for, and the path there to come back to. */
+/** `from` and `next`: the instance in whose mark it was asked for, and the path there to come back to, in path mode below the hub. */
 const FormSchema = v.object({
   mark: v.picklist(["on", "off"]),
   from: v.optional(v.pipe(v.string(), v.check(isLabel))),
   next: v.optional(v.string()),
+  mode: v.optional(v.literal("path")),
 });
 
 settingsPages.post(routes.settings, async (c) => {
   const form = v.safeParse(FormSchema, await readForm(c));
   if (!form.success) throw new HubError("bad_request");
-  const { mark, from, next } = form.output;
+  const { mark, from, next, mode } = form.output;
   await setShowsMark(c.env.DB, c.get("session").userId, mark === "on");
   if (from === undefined) return c.redirect(routes.settings, 303);
+  const origin = mode === "path" ? undefined : instanceOrigin(from, c.env);
+  if (origin === undefined) return c.redirect(pathBelow(routes.clientProxy(from), next), 303);
   // What the cookie there says is as old as the cookie: the browser is let in anew.
-  const enter = new URL(instanceRoutes.enter, instanceOrigin(from, c.env));
+  const enter = new URL(instanceRoutes.enter, origin);
   enter.searchParams.set("next", parseLocalPath(next ?? "/") ?? "/");
   return c.redirect(enter.href, 303);
 });
+
+/** The path where it stands below the prefix, else the prefix itself. */
+function pathBelow(prefix: string, path: string | undefined): string {
+  const local = parseLocalPath(path);
+  return local?.startsWith(`${prefix}/`) ? local : prefix;
+}
 
 const THEMES = [
   ["system", "As the system"],

@@ -22,14 +22,26 @@ switcherPages.get(routes.switcher, async (c) => {
   const from = c.req.query("from");
   if (from === undefined) return c.html(<SwitcherOptions instances={instances} view={view} />);
   // No page may show it but that of one's own instance, where hiding the mark leads back to.
-  const own = instances.find(({ label }) => label === from)?.label;
-  if (own !== undefined) {
-    c.set("frameAncestor", instanceOrigin(own, c.env));
-    c.set("formTarget", instanceOrigin(own, c.env));
-  }
+  const own = instances.find(({ label }) => label === from);
+  const isPathMode = isInPathMode(c);
+  const around =
+    own === undefined || (isPathMode && !own.pathTrusted) ? undefined : originAround(c, own.label);
+  c.set("frameAncestor", around);
+  c.set("formTarget", around);
   const next = own === undefined ? undefined : parseLocalPath(c.req.query("next"));
-  return c.html(<SwitcherFrame instances={instances} view={view} from={own} next={next} />);
+  const props = { instances, view, from: own?.label, next, around, isPathMode };
+  return c.html(<SwitcherFrame {...props} />);
 });
+
+/** The mark of a page that runs on the hub's own origin says so: see `<prefix>/.orchestrator/switcher`. */
+function isInPathMode({ req }: Context<HubContext>): boolean {
+  return req.query("mode") === "path";
+}
+
+/** Origin of the page around the frame. */
+function originAround(c: Context<HubContext>, label: string): string | undefined {
+  return isInPathMode(c) ? new URL(c.env.HUB_ORIGIN).origin : instanceOrigin(label, c.env);
+}
 
 /** True of what the mark's frame asks for. */
 export function isForFrame({ req }: Context<HubContext>): boolean {
@@ -42,7 +54,7 @@ export function isForFrame({ req }: Context<HubContext>): boolean {
  * any instance may show it. A redirect would end at a page that no frame shows.
  */
 export function frameError(c: Context<HubContext>, { code, detail }: HubError) {
-  c.set("frameAncestor", instanceOrigin(c.req.query("from") ?? "", c.env));
+  c.set("frameAncestor", originAround(c, c.req.query("from") ?? ""));
   const { status, happened, next } = errorMeaning(code);
   const notice = code === "sign_in_required" ? signedOutNotice(c) : undefined;
   const words = notice ?? { text: `${detail.message ?? happened} ${next}`, link: "Dashboard" };

@@ -21,7 +21,7 @@ import { DeclaredAccess } from "./declared-access.ts";
 import { countDial, tooManyDials } from "./dial-limit.ts";
 import { log } from "../log.ts";
 import { isKeptAway, refuseKeptAway } from "./kept-away.ts";
-import { instanceOrigin } from "../origins.ts";
+import { instanceUrl } from "../origins.ts";
 import { HUB_SOFTWARE } from "../version.ts";
 import {
   attach,
@@ -201,7 +201,7 @@ export class ConnectorSockets {
   }
 
   #registered(label: string): string {
-    return encodeControl(registered(label, instanceOrigin(label, this.#env)));
+    return encodeControl(registered(label, instanceUrl({ label, protocol: 2 }, this.#env)));
   }
 
   /** Always the same stub: only calls on one stub arrive in the order in which they were made. */

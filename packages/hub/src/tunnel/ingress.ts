@@ -41,7 +41,9 @@ interface Visit {
 
 /** Serves one request to the instance `label`. */
 export async function serveInstance(request: Request, env: Env, label: string): Promise<Response> {
-  const visit: Visit = { request, env, label, origin: instanceOrigin(label, env), url: new URL(request.url) };
+  const origin = instanceOrigin(label, env);
+  if (origin === undefined) return errorResponse("not_found", request);
+  const visit: Visit = { request, env, label, origin, url: new URL(request.url) };
   if (visit.url.pathname === instanceRoutes.enter) return enter(visit);
   const found = await findViewer(visit);
   if (!found) return signInFirst(visit);

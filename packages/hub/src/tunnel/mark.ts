@@ -33,7 +33,9 @@ export async function askWithMark(
   const isOpened = request.headers.has("sec-fetch-mode") && isInstanceNavigation(request);
   if (!isWanted || !isOpened) return ask(request);
   const response = await ask(plain(request));
-  return isMarkable(response) ? withScript(response, new TextEncoder().encode(markTag(env, label))) : response;
+  return isMarkable(response)
+    ? withScript(response, new TextEncoder().encode(markTag(env, label)))
+    : response;
 }
 
 /** The mark's script: the same for everybody, a new address with each version of the hub. */

@@ -9,7 +9,7 @@ import {
   type CardState,
   type Instance,
 } from "../instance.ts";
-import { instanceOrigin } from "../origins.ts";
+import { instanceUrl } from "../origins.ts";
 import { routes } from "../routes.ts";
 import { Glyph } from "./glyph.tsx";
 import { possibleActions } from "./instance-actions.ts";
@@ -77,7 +77,7 @@ function CardActions({ instance, title, view }: { instance: Instance; title: str
       ) : (
         <a
           class="button card-open"
-          href={`${instanceOrigin(label, view.origins)}/`}
+          href={`${instanceUrl(instance, view.origins)}/`}
           aria-label={`Open ${title}`}
         >
           Open

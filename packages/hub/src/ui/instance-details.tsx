@@ -105,6 +105,10 @@ function Facts({ instance, calendar, now }: Omit<DetailsProps, "entries">) {
       <dd>
         <Since at={instance.firstSeenAt} now={now} ago />
       </dd>
+      <dt>Path mode</dt>
+      <dd>
+        <a href={routes.clientPath(instance.label)}>{instance.pathTrusted ? "allowed" : "not allowed"}</a>
+      </dd>
     </dl>
   );
 }

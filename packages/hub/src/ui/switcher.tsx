@@ -2,7 +2,7 @@
 import type { Child } from "hono/jsx";
 import { assetPath } from "../assets.ts";
 import { cardState, instanceTitle, type Instance } from "../instance.ts";
-import { instanceOrigin } from "../origins.ts";
+import { instanceUrl } from "../origins.ts";
 import { routes } from "../routes.ts";
 import { Document } from "./document.tsx";
 import { Glyph, GlyphSprite } from "./glyph.tsx";
@@ -32,7 +32,7 @@ export function SwitcherOptions({ instances, view }: ListProps) {
           data-title={instanceTitle(instance)}
           data-name={instance.name}
           data-text={`${instance.hostname} ${instance.project}`}
-          data-href={`${instanceOrigin(instance.label, view.origins)}/`}
+          data-href={`${instanceUrl(instance, view.origins)}/`}
           data-can={possibleActions(instance).join(" ")}
         >
           <Choice instance={instance} now={view.now} />
@@ -61,15 +61,18 @@ interface FrameProps extends ListProps {
   /** The instance whose page shows the frame, where it is this person's, and the path of that page. */
   from: string | undefined;
   next: string | undefined;
+  /** Origin of that page; in path mode the hub's own. */
+  around: string | undefined;
+  isPathMode: boolean;
 }
 
 /**
  * The page in the frame that an instance's mark opens. The page around it is the instance's and may move, cover and navigate
  * the frame, so nothing in here has an id that a fragment could try, and nothing changes more than whether the mark is shown.
  */
-export function SwitcherFrame({ instances, view, from, next }: FrameProps) {
+export function SwitcherFrame({ instances, view, from, next, around, isPathMode }: FrameProps) {
   return (
-    <FramePage title="Switch · Orchestrator" view={view} from={from}>
+    <FramePage title="Switch · Orchestrator" view={view} around={around}>
       <input
         type="search"
         aria-label="Find an instance"
@@ -82,7 +85,7 @@ export function SwitcherFrame({ instances, view, from, next }: FrameProps) {
           <li data-text={`${instanceTitle(instance)} ${instance.hostname} ${instance.project}`}>
             <a
               class="entry"
-              href={`${instanceOrigin(instance.label, view.origins)}/`}
+              href={`${instanceUrl(instance, view.origins)}/`}
               target="_top"
               aria-current={instance.label === from ? "page" : undefined}
               data-state={cardState(instance).state}
@@ -101,6 +104,7 @@ export function SwitcherFrame({ instances, view, from, next }: FrameProps) {
           <input type="hidden" name="mark" value="off" />
           {from !== undefined && <input type="hidden" name="from" value={from} />}
           {next !== undefined && <input type="hidden" name="next" value={next} />}
+          {isPathMode && <input type="hidden" name="mode" value="path" />}
           <button class="plain" type="submit">
             Hide the mark
           </button>
@@ -127,19 +131,16 @@ export function SwitcherNotice({ text, link, view }: { text: string; link: strin
 interface FramePageProps {
   title: string;
   view: View;
-  /** The instance whose page shows the frame. */
-  from?: string | undefined;
+  /** Origin of the page that shows the frame. */
+  around?: string | undefined;
   children?: Child;
 }
 
 /** Smaller than `Layout`: no forms, keys or dialogs that a page around it could make somebody use. */
-function FramePage({ title, view, from, children }: FramePageProps) {
+function FramePage({ title, view, around, children }: FramePageProps) {
   return (
     <Document title={title}>
-      <body
-        data-now={view.now}
-        data-around={from === undefined ? undefined : instanceOrigin(from, view.origins)}
-      >
+      <body data-now={view.now} data-around={around}>
         <GlyphSprite />
         <main class="switcher">
           <h1 class="visually-hidden">Instances</h1>

@@ -6,6 +6,7 @@ import { assetsVersion } from "../../assets.ts";
 import type { Env } from "../../env.ts";
 import { isErrorResponse } from "../../errors.ts";
 import { instanceRoutes } from "../../routes.ts";
+import { CLIENT_VERSION } from "../internal-headers.ts";
 import { allowsOwnScripts, isHtml, markTag } from "../mark.ts";
 import { placeHeaders } from "./answer-headers.ts";
 import { createCssScanner } from "./css.ts";
@@ -27,9 +28,6 @@ export interface PathVisit {
   /** What it asks the instance for. */
   path: string;
 }
-
-/** Of an instance of version 1, which has fitted its bodies to the prefix itself. */
-const CLIENT_VERSION = "x-orchestrator-client-version";
 
 type Rewritten = "html" | "css" | "manifest" | "worker";
 
@@ -70,14 +68,20 @@ export async function placedAnswer(visit: PathVisit, response: Response): Promis
 
 function rewrittenAs({ request }: PathVisit, { headers }: Response): Rewritten | undefined {
   if (headers.get(CLIENT_VERSION) === "1") return undefined;
-  const type = /^\s*([^;\s]*)/.exec(headers.get("content-type") ?? "")?.[1]?.toLowerCase() ?? "";
+  const type = contentType(headers);
   if (request.headers.get("service-worker") === "script")
     return /(?:java|ecma)script$/.test(type) ? "worker" : undefined;
+  if (isHtml(headers)) return "html";
   if (/^\s*attachment\b/i.test(headers.get("content-disposition") ?? "")) return undefined;
-  if (type === "application/manifest+json" || request.headers.get("sec-fetch-dest") === "manifest")
-    return "manifest";
   if (type === "text/css") return "css";
-  return isHtml(headers) ? "html" : undefined;
+  const isManifest =
+    type === "application/manifest+json" || request.headers.get("sec-fetch-dest") === "manifest";
+  return isManifest ? "manifest" : undefined;
+}
+
+function contentType(headers: Headers): string {
+  const [type = ""] = (headers.get("content-type") ?? "").split(";");
+  return type.trim().toLowerCase();
 }
 
 interface Rewriting {
