@@ -103,13 +103,7 @@ export async function connectFake(
     const message = parseHubMessage(data);
     if (message) received.push(message);
     if (message?.type === "registered") registered.resolve();
-    if (message?.type === "command" && message.id !== undefined) {
-      const { id } = message;
-      application.command?.(() => socket.send(encodeControl({ type: "command_done", id })), id);
-    }
-    if (message?.type !== "log_request") return;
-    const { id } = message;
-    application.log?.((lines) => socket.send(encodeControl({ type: "log", id, lines })), id);
+    answerAsked(socket, message, application);
   });
   const capabilities: string[] = application.log ? [LOG_CAPABILITY] : [];
   if (application.command) capabilities.push(COMMANDS_CAPABILITY);
@@ -119,6 +113,17 @@ export async function connectFake(
   const sendStatus: FakeConnector["sendStatus"] = (status) =>
     socket.send(encodeControl({ type: "status_update", ...status }));
   return { socket, connection, received, binaryMessages: () => binaryMessages, closed, sendStatus };
+}
+
+/** What the hub asks for, where the application answers it. */
+function answerAsked(socket: WebSocket, message: HubMessage | null, application: FakeApplication): void {
+  if (message?.type === "command" && message.id !== undefined) {
+    const { id } = message;
+    application.command?.(() => socket.send(encodeControl({ type: "command_done", id })), id);
+  }
+  if (message?.type !== "log_request") return;
+  const { id } = message;
+  application.log?.((lines) => socket.send(encodeControl({ type: "log", id, lines })), id);
 }
 
 export function registerMessage(clientId: string): Register {

@@ -1,7 +1,7 @@
 /** Instances with a list of who may use them: who is let in, what the others are told, and when what is open ends. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { AccessGroup, AccessList, RequestHead } from "@ai-orchestrator/protocol";
+import type { AccessList, RequestHead } from "@ai-orchestrator/protocol";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { connectFake, type FakeApplication } from "../../test/fake-connector.ts";
 import { instanceOf, ownerWithToken } from "../../test/hub.ts";
@@ -50,7 +50,7 @@ async function statusOf(answer: Promise<Response>): Promise<number> {
 
 /** What the owner's UserHub answers, and what it is asked. */
 function belongs(standing: () => Belonging["standing"], more: Partial<Belonging> = {}) {
-  return vi.spyOn(UserHub.prototype, "belonging").mockImplementation(async (_: AccessGroup) => ({
+  return vi.spyOn(UserHub.prototype, "belonging").mockImplementation(async () => ({
     standing: standing(),
     login: "ann",
     until: Date.now() + 3_600_000,

@@ -56,7 +56,7 @@ export class OpenExchanges {
 
   /** Cuts what everybody has in progress. */
   endAll(reason: string): void {
-    for (const { exchange } of [...this.#open]) exchange.cut(reason);
+    for (const { exchange } of this.#open) exchange.cut(reason);
   }
 
   #of(sessionId: string): OpenExchange[] {
