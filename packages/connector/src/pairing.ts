@@ -6,7 +6,6 @@ import {
   pairingFingerprint,
   type InstanceMetadata,
   type PendingRegister,
-  type TokenGranted,
 } from "@ai-orchestrator/protocol";
 import { Backoff } from "./backoff.ts";
 import { boundedMetadata } from "./bounded.ts";

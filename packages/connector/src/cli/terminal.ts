@@ -8,11 +8,13 @@ const CODES: Record<Tone, string> = { plain: "", good: "32", bad: "31", quiet: "
 
 export class Terminal {
   readonly #out: Writable;
+  readonly #isLookedAt: boolean;
   readonly #colour: boolean;
 
   constructor(out: Writable, env: NodeJS.ProcessEnv) {
     this.#out = out;
-    this.#colour = "isTTY" in out && out.isTTY === true && !env["NO_COLOR"];
+    this.#isLookedAt = "isTTY" in out && out.isTTY === true;
+    this.#colour = this.#isLookedAt && !env["NO_COLOR"];
   }
 
   say(text: string, tone: Tone = "plain"): void {
@@ -20,6 +22,20 @@ export class Terminal {
     this.#out.write(
       this.#colour && tone !== "plain" ? `\u001B[${CODES[tone]}m${line}\u001B[0m\n` : `${line}\n`,
     );
+  }
+
+  /** Text for programs, as it is. */
+  print(text: string): void {
+    this.#out.write(text);
+  }
+
+  /** A picture of dark characters on light ground; false where nobody looks or it is too wide. */
+  draw(lines: readonly string[]): boolean {
+    const columns = "columns" in this.#out ? Number(this.#out.columns) : 0;
+    if (!this.#isLookedAt || lines.length === 0 || lines.some((line) => line.length > columns)) return false;
+    for (const line of lines)
+      this.#out.write(this.#colour ? `\u001B[30;107m${line}\u001B[0m\n` : `${line}\n`);
+    return true;
   }
 
   /** A line of a program started here, behind a name; in its colours where there is colour. */
