@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 /** The command `orchestrator`. */
 import { createRequire } from "node:module";
-import { readArguments } from "./cli/arguments.ts";
+import { type ConnectArguments, readArguments } from "./cli/arguments.ts";
+import { showConfig } from "./cli/config.ts";
 import { connect } from "./cli/connect.ts";
 import { EXIT } from "./cli/exit-codes.ts";
 import { HELP } from "./cli/help.ts";
+import { disconnect, showStatus } from "./cli/running.ts";
+import { service } from "./cli/service.ts";
 import { Terminal } from "./cli/terminal.ts";
 import { readSettings, SettingsError } from "./settings.ts";
 
@@ -12,6 +15,8 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 async function main(): Promise<number> {
   const asked = readArguments(process.argv.slice(2));
+  const { env } = process;
+  const terminal = new Terminal(process.stdout, env);
   switch (asked.kind) {
     case "help":
       process.stdout.write(HELP);
@@ -22,24 +27,32 @@ async function main(): Promise<number> {
     case "wrong":
       process.stderr.write(`${asked.message}\nSee orchestrator --help\n`);
       return EXIT.wrongUse;
-    case "connect": {
-      const { settings, warnings } = readSettings({
-        flags: asked.flags,
-        env: process.env,
-        asked: "now",
-        needs: ["url", "token"],
-      });
-      const terminal = new Terminal(process.stdout, process.env);
-      for (const warning of warnings) terminal.say(`Note: ${warning}`);
-      return connect({
-        settings,
-        command: asked.command,
-        env: process.env,
-        terminal,
-        signal: untilSignalled(),
-      });
-    }
+    case "status":
+      return showStatus({ env, terminal }, asked.json);
+    case "disconnect":
+      return disconnect({ env, terminal }, asked);
+    case "config":
+      return showConfig({ flags: asked.flags, env }, terminal, asked.json);
+    case "service":
+      return service(asked.action, { flags: asked.flags, env, terminal });
+    case "connect":
+      return runConnect(asked, terminal);
   }
+}
+
+function runConnect(
+  { flags, background, command }: ConnectArguments,
+  terminal: Terminal,
+): Promise<number> | number {
+  const { env } = process;
+  const read = readSettings({ flags, env, asked: background ? "unless_disabled" : "now" });
+  for (const warning of read.warnings) terminal.say(`Note: ${warning}`);
+  if (read.settings.mode === "standalone") {
+    const why = read.origins.mode?.written ?? "the settings";
+    terminal.say(`Not connecting: ${why} says not to. orchestrator connect connects again`);
+    return EXIT.ended;
+  }
+  return connect({ read, background, command, env, terminal, signal: untilSignalled() });
 }
 
 /** The first signal ends everything in order; the second, the process. */

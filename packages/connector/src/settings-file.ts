@@ -21,13 +21,16 @@ export interface SettingsFile {
   exists: boolean;
   /** The object `orchestrator`; empty where there is none. */
   section: Record<string, unknown>;
+  /** Why nothing, or not all, of it can be read. */
   problems: string[];
+  /** A line for each key that means nothing. */
+  unknown: string[];
   warnings: string[];
 }
 
 /** Never throws. One that was named must be there; the usual one need not. */
 export function readSettingsFile(path: string, isNamed: boolean): SettingsFile {
-  const file: SettingsFile = { path, exists: false, section: {}, problems: [], warnings: [] };
+  const file: SettingsFile = { path, exists: false, section: {}, problems: [], unknown: [], warnings: [] };
   try {
     const stats = statSync(path);
     file.exists = true;
@@ -55,14 +58,14 @@ function readSection(file: SettingsFile, text: string, stats: Stats): void {
     if (file.problems.length === 0) file.problems.push(`${file.path}: must hold a JSON object, { … }`);
     return;
   }
-  file.problems.push(...misplaced(file.path, Object.keys(whole.output)));
+  file.unknown.push(...misplaced(file.path, Object.keys(whole.output)));
   const given = whole.output[SECTION];
   const section = v.safeParse(ObjectSchema, given ?? {});
   if (section.success) file.section = section.output;
   else file.problems.push(`${file.path}: "${SECTION}" must be an object, { … }`);
   for (const key of Object.keys(file.section)) {
     if (!KEYS.includes(key))
-      file.problems.push(`${written(file.path, key)}: is not known; ${suggestion(key)}`);
+      file.unknown.push(`${written(file.path, key)}: is not known; ${suggestion(key)}`);
   }
   warnOfOthers(file, stats);
 }

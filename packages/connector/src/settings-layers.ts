@@ -49,14 +49,14 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Layer {
   return layer;
 }
 
-export function readFile({ path, section, problems }: SettingsFile): Layer {
+export function readFile({ path, section, problems, unknown }: SettingsFile): Layer {
   const given = SETTING_NAMES.flatMap((name) => {
     const { key } = definitionOf(name);
     if (!Object.hasOwn(section, key)) return [];
     return [{ name, raw: section[key], value: section[key], written: writtenInFile(path, key) }];
   });
   const layer = check("file", given);
-  layer.problems.unshift(...problems);
+  layer.problems.unshift(...problems, ...unknown);
   return layer;
 }
 

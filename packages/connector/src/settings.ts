@@ -69,6 +69,8 @@ export interface ReadSettings {
   warnings: string[];
   /** The config file's path, whether or not there is one. */
   file: string;
+  /** It says `enabled: false`, as `orchestrator disconnect` writes it. */
+  isDisabledInFile: boolean;
 }
 
 /** Settings that will not do; `message` has one line for each problem. */
@@ -101,7 +103,14 @@ export function inspectSettings(sources: SettingsSources): ReadSettings & { prob
     const absent = needed.filter((name) => !layers.some((layer) => isWrong(layer, name)));
     problems.push(...absent.map((name) => missing(name, file.path)));
   }
-  return { settings, origins, warnings: [...file.warnings, ...warnings], file: file.path, problems };
+  return {
+    settings,
+    origins,
+    warnings: [...file.warnings, ...warnings],
+    file: file.path,
+    isDisabledInFile: file.section["enabled"] === false,
+    problems,
+  };
 }
 
 function findFile({ flags, env, folder }: SettingsSources): SettingsFile {

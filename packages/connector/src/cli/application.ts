@@ -9,6 +9,8 @@ import { portOwner, type PortOwner } from "../port-owner.ts";
 import type { Terminal } from "./terminal.ts";
 
 const LOOK_EVERY_MS = 300;
+/** Once it was said that nothing answers. */
+const LOOK_LATER_EVERY_MS = 2_000;
 const SAY_AFTER_MS = 30_000;
 
 export interface Application {
@@ -25,15 +27,18 @@ export interface ApplicationPlace {
   home: string;
   terminal: Terminal;
   signal: AbortSignal;
+  /** One that does not run yet is waited for. */
+  waits?: boolean;
 }
 
 /** One that runs already; undefined, having said so, where there is none. One that was named is waited for. */
 export async function findApplication(place: ApplicationPlace): Promise<Application | undefined> {
   const { terminal, home } = place;
   const notice = (message: string) => terminal.say(`Note: ${message}`);
-  const found = place.target === undefined ? await findClaudecodeui({ home, notice }) : undefined;
-  const target = place.target ?? found?.target;
+  const look = async () => (await findClaudecodeui({ home, notice }))?.target;
+  const target = place.target ?? (place.waits === true ? await waitFor(look, place) : await look());
   if (target !== undefined) return describeApplication(target, place);
+  if (place.signal.aborted) return undefined;
   terminal.say(
     `No claudecodeui runs here: none in ~/.cloudcli/local-server.json and none at ports ${WELL_KNOWN_PORTS.join(", ")}.`,
     "bad",
@@ -118,7 +123,7 @@ async function waitFor(
       terminal.say(`Nothing answers at ${target ?? "any known address"} yet; waiting`, "quiet");
       said = true;
     }
-    await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+    await delay(said ? LOOK_LATER_EVERY_MS : LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -1,11 +1,14 @@
 /** Reads the command line. */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { FLAG_NAMES } from "../settings-flags.ts";
+import { closest } from "../settings-words.ts";
 import type { Flags } from "../settings.ts";
 
 export interface ConnectArguments {
   kind: "connect";
   flags: Flags;
+  /** As a service: it keeps to `orchestrator disconnect`, and waits for a web UI. */
+  background: boolean;
   /** What stands after `--`: a program to start and its arguments. */
   command: string[];
 }
@@ -14,45 +17,155 @@ export type Arguments =
   | { kind: "help" }
   | { kind: "version" }
   | { kind: "wrong"; message: string }
+  | { kind: "status"; json: boolean }
+  | { kind: "disconnect"; forget: boolean; flags: Flags }
+  | { kind: "config"; json: boolean; flags: Flags }
+  | { kind: "service"; action: ServiceAction; flags: Flags }
   | ConnectArguments;
 
-const OPTIONS = {
-  ...Object.fromEntries([...FLAG_NAMES.keys()].map((flag) => [flag, { type: "string" }] as const)),
+const ACTIONS = ["install", "status", "uninstall"] as const;
+export type ServiceAction = (typeof ACTIONS)[number];
+
+const GENERAL = {
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
-} satisfies ParseArgsOptionsConfig;
+} as const satisfies ParseArgsOptionsConfig;
+
+const CONFIG = { config: { type: "string" } } as const satisfies ParseArgsOptionsConfig;
+
+/** What takes no value on the command line; everywhere else it is 1 or 0. */
+const ALLOW_OTHER_USER = "allow-other-user";
+const NAMED = [...FLAG_NAMES.keys()].filter((flag) => flag !== ALLOW_OTHER_USER && flag !== "mode");
+
+/** Each flag also by the name that it has in programs that embed the connector. */
+const SETTINGS: ParseArgsOptionsConfig = {
+  ...Object.fromEntries(NAMED.map((flag) => [flag, { type: "string" }])),
+  ...Object.fromEntries(NAMED.map((flag) => [`orchestrator-${flag}`, { type: "string" }])),
+  [ALLOW_OTHER_USER]: { type: "boolean" },
+};
+
+interface Verb {
+  options: ParseArgsOptionsConfig;
+  read: (given: Given) => Arguments;
+}
+
+interface Given {
+  values: Record<string, unknown>;
+  positionals: string[];
+  /** What stands after `--`. */
+  command: string[] | undefined;
+}
+
+const VERBS: Record<string, Verb> = {
+  connect: { options: { ...SETTINGS, background: { type: "boolean" } }, read: readConnect },
+  disconnect: {
+    options: { ...CONFIG, forget: { type: "boolean" } },
+    read: (given) =>
+      readPlain(given, {
+        kind: "disconnect",
+        forget: given.values["forget"] === true,
+        flags: flagsOf(given.values),
+      }),
+  },
+  status: {
+    options: { json: { type: "boolean" } },
+    read: (given) => readPlain(given, { kind: "status", json: given.values["json"] === true }),
+  },
+  config: {
+    options: { ...SETTINGS, json: { type: "boolean" } },
+    read: (given) =>
+      readPlain(given, {
+        kind: "config",
+        json: given.values["json"] === true,
+        flags: flagsOf(given.values),
+      }),
+  },
+  service: { options: CONFIG, read: readService },
+  help: { options: {}, read: () => ({ kind: "help" }) },
+};
 
 /** What the command line asks for; `wrong` says to a person why it cannot be read. `argv` is without node and script. */
 export function readArguments(argv: readonly string[]): Arguments {
   const separator = argv.indexOf("--");
-  const own = separator < 0 ? argv : argv.slice(0, separator);
-  const command = separator < 0 ? [] : argv.slice(separator + 1);
+  const own = separator < 0 ? [...argv] : argv.slice(0, separator);
+  const command = separator < 0 ? undefined : argv.slice(separator + 1);
+  // Options may stand before the verb; their values are none.
+  const name =
+    own.find((argument) => Object.hasOwn(VERBS, argument)) ?? own.find((one) => !one.startsWith("-"));
+  const verb = name === undefined ? { options: {}, read: withoutVerb } : VERBS[name];
+  if (!verb) return { kind: "wrong", message: unknownVerb(name ?? "") };
   try {
-    const { values, positionals } = parseArgs({ args: [...own], options: OPTIONS, allowPositionals: true });
+    const options = { ...verb.options, ...GENERAL };
+    const { values, positionals } = parseArgs({ args: own, options, allowPositionals: true });
     if (values.help === true || argv.length === 0) return { kind: "help" };
     if (values.version === true) return { kind: "version" };
-    const wrong = problem(positionals, separator >= 0 && command.length === 0);
-    if (wrong !== undefined) return { kind: "wrong", message: wrong };
-    return { kind: "connect", flags: flagsOf(values), command };
+    return verb.read({ values, positionals: positionals.filter((one) => one !== name), command });
   } catch (error) {
     return { kind: "wrong", message: error instanceof Error ? error.message : String(error) };
   }
 }
 
+function withoutVerb(): Arguments {
+  return { kind: "wrong", message: "Say what to do: orchestrator connect" };
+}
+
+function unknownVerb(name: string): string {
+  const verbs = Object.keys(VERBS);
+  const near = closest(name, verbs);
+  const hint = near === undefined ? `there is: ${verbs.join(", ")}` : `did you mean ${near}?`;
+  return `Unknown command ${JSON.stringify(name)}; ${hint}`;
+}
+
+function readConnect({ values, positionals, command }: Given): Arguments {
+  const [hub, extra] = positionals;
+  const flags = flagsOf(values);
+  if (command?.length === 0) return wrong("After -- stands the command to start");
+  if (extra !== undefined) return wrong(tooMuch(extra));
+  if (hub !== undefined) {
+    if (flags.url) return wrong("The hub is named twice: with --url and without");
+    if (!hub.includes("://")) return wrong(noAddress(hub));
+    flags.url = { text: hub, written: "orchestrator connect <hub>" };
+  }
+  return { kind: "connect", flags, background: values["background"] === true, command: command ?? [] };
+}
+
+function noAddress(text: string): string {
+  return URL.canParse(`https://${text}`) && /[.:]/.test(text)
+    ? `${JSON.stringify(text)} is no address of a hub; did you mean https://${text}?`
+    : tooMuch(text);
+}
+
+function readService({ positionals, values, command }: Given): Arguments {
+  const [action, ...rest] = positionals;
+  const found = ACTIONS.find((one) => one === action);
+  if (!found) return wrong(`Say what to do with the service: ${ACTIONS.join(", ")}`);
+  return readPlain(
+    { positionals: rest, values, command },
+    { kind: "service", action: found, flags: flagsOf(values) },
+  );
+}
+
+function readPlain({ positionals, command }: Given, asked: Arguments): Arguments {
+  const extra = positionals[0] ?? (command === undefined ? undefined : "--");
+  return extra === undefined ? asked : wrong(`${JSON.stringify(extra)} is one too many`);
+}
+
+function tooMuch(extra: string): string {
+  return `${JSON.stringify(extra)} is one too many; a command to start stands after --`;
+}
+
+function wrong(message: string): Arguments {
+  return { kind: "wrong", message };
+}
+
 function flagsOf(values: Record<string, unknown>): Flags {
   const flags: Flags = {};
   for (const [flag, name] of FLAG_NAMES) {
-    const text = values[flag];
-    if (typeof text === "string") flags[name] = { text, written: `--${flag}` };
+    for (const written of [`orchestrator-${flag}`, flag]) {
+      const value = values[written];
+      if (typeof value === "string") flags[name] = { text: value, written: `--${written}` };
+      else if (value === true) flags[name] = { text: "1", written: `--${written}` };
+    }
   }
   return flags;
-}
-
-function problem(positionals: string[], emptyCommand: boolean): string | undefined {
-  const [verb, extra] = positionals;
-  if (verb === undefined) return "Say what to do: orchestrator connect";
-  if (verb !== "connect") return `Unknown command ${JSON.stringify(verb)}; there is: connect`;
-  if (extra !== undefined)
-    return `${JSON.stringify(extra)} is one too many; a command to start stands after --`;
-  return emptyCommand ? "After -- stands the command to start" : undefined;
 }

@@ -16,13 +16,17 @@ export interface Child {
   stop(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts it. What it prints goes to the terminal line by line; the hub's token stays out of its environment. */
+/** Starts it. What it prints goes to the terminal line by line; the hub's token stays out of its environment, and it connects by itself to none. */
 export function startChild(command: readonly string[], env: NodeJS.ProcessEnv, terminal: Terminal): Child {
   const [program = "", ...args] = command;
   const name = basename(program);
   const { ORCHESTRATOR_TOKEN: _, ...own } = env;
   const grouped = process.platform !== "win32";
-  const child = spawn(program, args, { env: own, detached: grouped, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, {
+    env: { ...own, ORCHESTRATOR_MODE: "standalone" },
+    detached: grouped,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   for (const input of [child.stdout, child.stderr]) {
     createInterface({ input }).on("line", (line) => terminal.pass(name, line));
   }

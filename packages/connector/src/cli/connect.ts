@@ -2,7 +2,8 @@
 import { homedir, hostname, userInfo } from "node:os";
 import { OrchestratorClient } from "../client.ts";
 import { loadIdentity } from "../identity.ts";
-import type { Settings } from "../settings.ts";
+import { startLocalControl } from "../local-control.ts";
+import type { ReadSettings } from "../settings.ts";
 import { settingsFolder } from "../settings-folder.ts";
 import {
   type Application,
@@ -11,12 +12,15 @@ import {
   findApplication,
 } from "./application.ts";
 import { type Child, startChild } from "./child.ts";
+import { findCredentials } from "./credentials.ts";
 import { EXIT } from "./exit-codes.ts";
 import { report } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ConnectOptions {
-  settings: Settings;
+  read: ReadSettings;
+  /** As a service: a web UI that is not there yet is waited for. */
+  background: boolean;
   /** A program to start; empty to connect one that runs. */
   command: readonly string[];
   env: NodeJS.ProcessEnv;
@@ -27,18 +31,20 @@ export interface ConnectOptions {
 
 /** Runs until `signal`, the end of the program started, or a hub that says to stay away. Resolves to the exit code. */
 export async function connect(options: ConnectOptions): Promise<number> {
-  const { settings, env, terminal, signal, command } = options;
+  const { read, background, env, terminal, signal, command } = options;
   const home = env["HOME"] ?? homedir();
   if (command.length > 0) return connectChild(options, home);
-  const application = await findApplication({ target: settings.target, env, home, terminal, signal });
+  const { target } = read.settings;
+  const application = await findApplication({ target, env, home, terminal, signal, waits: background });
   if (signal.aborted) return EXIT.ended;
   return application === undefined ? EXIT.notFound : run(application, options, signal);
 }
 
 async function connectChild(options: ConnectOptions, home: string): Promise<number> {
-  const { settings, env, terminal, signal, command } = options;
+  const { read, env, terminal, signal, command } = options;
   const over = new AbortController();
-  const place: ApplicationPlace = { target: settings.target, env, home, terminal, signal: over.signal };
+  const { target } = read.settings;
+  const place: ApplicationPlace = { target, env, home, terminal, signal: over.signal };
   const expected = await expectApplication(place);
   terminal.say(`Starting ${command.join(" ")}`);
   const child = startChild(command, env, terminal);
@@ -50,10 +56,9 @@ async function connectChild(options: ConnectOptions, home: string): Promise<numb
     return code;
   });
   const application = await expected.wait();
-  const refused =
-    application && !over.signal.aborted ? await run(application, options, over.signal) : EXIT.ended;
-  // A hub that says to stay away ends the connection, not what the person works with here.
-  if (refused !== EXIT.ended) terminal.say(`${child.name} keeps running here; Ctrl-C ends it`);
+  if (application && !over.signal.aborted) await run(application, options, over.signal);
+  // What ends the connection does not end what the person works with here.
+  if (!over.signal.aborted) terminal.say(`${child.name} keeps running here; Ctrl-C ends it`);
   return endChild(child, ended, signal);
 }
 
@@ -65,34 +70,47 @@ async function endChild(child: Child, ended: Promise<number>, signal: AbortSigna
 }
 
 async function run(application: Application, options: ConnectOptions, signal: AbortSignal): Promise<number> {
-  const { settings, env, terminal } = options;
+  const { read, env, terminal } = options;
+  const { settings } = read;
   const { clientId } = await identify(application.target, options);
-  const { url, token } = settings;
-  // Settings were read with `needs: ["url", "token"]`.
-  if (url === undefined || token === undefined) return EXIT.wrongUse;
+  const metadata = {
+    hostname: settings.name ?? hostname(),
+    project: settings.project ?? env["PWD"] ?? process.cwd(),
+    platform: process.platform,
+  };
+  const credentials = await findCredentials(options, { clientId, metadata }, signal);
+  if (typeof credentials === "number") return credentials;
   const client = new OrchestratorClient({
-    url,
-    token,
+    ...credentials,
     reconnectIntervalMs: settings.reconnectIntervalMs,
     heartbeatIntervalMs: settings.heartbeatIntervalMs,
     clientId,
     target: application.target,
     adapter: application.adapter,
+    ...(settings.access && { access: settings.access }),
     allowOtherUser: { hub: settings.allowOtherUser, target: application.isOthers },
-    metadata: {
-      hostname: settings.name ?? hostname(),
-      project: settings.project ?? env["PWD"] ?? process.cwd(),
-      platform: process.platform,
-    },
+    metadata,
   });
   const refused = report(client, terminal);
+  startLocalControl(client, {
+    folder: settingsFolder(env),
+    disconnect: async () => {
+      terminal.say(
+        "Disconnected: orchestrator disconnect was said here. orchestrator connect connects again",
+      );
+      await client.stop();
+    },
+    failed: (message) => terminal.say(`Note: ${message}`),
+  });
+  const ended = new Promise<number>((resolve) => client.once("ended", () => resolve(EXIT.ended)));
   client.start();
-  const code = await Promise.race([refused, aborted(signal).then(() => EXIT.ended)]);
+  const code = await Promise.race([refused, ended, aborted(signal).then(() => EXIT.ended)]);
   await client.stop();
   return code;
 }
 
-async function identify(target: string, { settings, env, terminal }: ConnectOptions) {
+async function identify(target: string, { read, env, terminal }: ConnectOptions) {
+  const { settings } = read;
   if (settings.clientId !== undefined) return { clientId: settings.clientId };
   const folder = settingsFolder(env);
   const place = {
