@@ -10,7 +10,7 @@ import { routes } from "../routes.ts";
 import { proofMaxAgeMs } from "../proof-age.ts";
 import { BoardTools, FilterNote } from "../ui/board-tools.tsx";
 import { Board, BOARD_ID, BoardParts } from "../ui/board.tsx";
-import { Command, CommandOutline, connectCommand } from "../ui/command.tsx";
+import { Command, pairCommand } from "../ui/command.tsx";
 import { Layout } from "../ui/layout.tsx";
 import { PairNotices } from "../ui/pair-notices.tsx";
 import type { View } from "../ui/view.ts";
@@ -98,18 +98,26 @@ function Welcome({ env }: { env: Env }) {
     <section class="welcome" id="welcome">
       <h2>Connect your first instance</h2>
       {env.START_COMMAND === undefined ? null : <StartHere command={env.START_COMMAND} />}
-      <p>Where Claude Code's web UI runs already, run this. It appears here the moment it connects.</p>
+      <p>
+        Where Claude Code's web UI runs already, run this. It shows a code; approve it here, and it appears.
+      </p>
+      <Command id="pair-command" text={pairCommand(env)} />
+      <p>
+        <a class="button primary" href={routes.pair}>
+          Approve a code
+        </a>
+      </p>
       <form method="post" action={routes.newToken} hx-post={routes.newToken} hx-swap="outerHTML">
         <input type="hidden" name="name" value="First instance" />
-        <CommandOutline text={connectCommand(env, "…")} />
-        <button class="button primary" type="submit">
+        <p class="hint">
+          The command finds a running claudecodeui by itself, keeps it connected and opens no port. Where
+          nobody can approve it, as in scripts, a token connects it; tokens can be revoked on the{" "}
+          <a href={routes.tokens}>tokens page</a>.
+        </p>
+        <button class="button" type="submit">
           Copy it with a new token
         </button>
       </form>
-      <p class="hint">
-        The command finds a running claudecodeui by itself, keeps it connected and opens no port. Tokens can
-        be revoked on the <a href={routes.tokens}>tokens page</a>.
-      </p>
     </section>
   );
 }

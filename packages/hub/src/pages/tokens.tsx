@@ -3,6 +3,7 @@ import type { Child } from "hono/jsx";
 import * as v from "valibot";
 import type { HubContext } from "../hono.ts";
 import { routes } from "../routes.ts";
+import { Command, pairCommand } from "../ui/command.tsx";
 import { Layout } from "../ui/layout.tsx";
 import { TokenCommand } from "../ui/token-command.tsx";
 import { TokenForm } from "../ui/token-form.tsx";
@@ -73,6 +74,11 @@ async function showTokens(c: Context<HubContext>, news?: Child) {
         <p>
           An instance proves with a token that it is yours. Revoking one closes what is connected with it.
         </p>
+        <p>
+          To connect one you need not make a token: run this where it runs, and{" "}
+          <a href={routes.pair}>approve the code</a> that it shows. It gets a token of its own.
+        </p>
+        <Command id="pair-command" text={pairCommand(c.env)} />
         {news}
         <TokenForm isAdmin={session.role === "admin"} now={now} />
         <TokenList tokens={tokens} now={now} />

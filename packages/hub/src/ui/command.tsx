@@ -14,17 +14,6 @@ export function Command({ id, text }: { id: string; text: string }) {
   );
 }
 
-/** The same without the button, while something in it is still to be filled in. */
-export function CommandOutline({ text }: { text: string }) {
-  return (
-    <div class="command">
-      <pre tabindex={0}>
-        <code>{text}</code>
-      </pre>
-    </div>
-  );
-}
-
 type Commands = Pick<Env, "HUB_ORIGIN" | "CONNECT_COMMAND">;
 
 const PUBLISHED = "npx @ai-orchestrator/connector";

@@ -20,6 +20,7 @@ interface Entry {
 const PAGES: Entry[] = [
   { words: "Instances", also: "dashboard home board", href: routes.dashboard, keys: "g i" },
   { words: "Activity", also: "timeline history log what happened", href: routes.activity, keys: "g a" },
+  { words: "Pair an instance", also: "connect approve code new add", href: routes.pair },
   { words: "Tokens", also: "connect", href: routes.tokens, keys: "g t" },
   { words: "Sign-ins", also: "sessions browsers", href: routes.sessions, keys: "g s" },
   { words: "Settings", also: "preferences theme mark", href: routes.settings, keys: "g ," },
