@@ -31,9 +31,9 @@ export function toHub(given) {
   return isElsewhere(text) || isRightAlready(text) ? given : resolve(given, text);
 }
 
-/** Another scheme. `/./` is how the hub's own mark says that it means the hub. */
+/** Another scheme. */
 function isElsewhere(text) {
-  return /^(?!(?:https?|wss?):)[a-z][a-z\d+.-]*:/i.test(text) || /^https?:\/\/[^/]+\/\.\//i.test(text);
+  return /^(?!(?:https?|wss?):)[a-z][a-z\d+.-]*:/i.test(text);
 }
 
 /** Whatever is relative leads where it should, where the page's own address is what it goes by. */

@@ -40,6 +40,7 @@ export function patchNavigation() {
   wrap(globalThis.Navigation?.prototype, "navigate", argument(0, toHub));
   wrap(globalThis.Worklet?.prototype, "addModule", argument(0, toHub));
   globalThis.navigation?.addEventListener("navigate", onNavigate);
+  if (location.pathname === prefix) history.replaceState(history.state, "", location.href);
 }
 
 /** Relative addresses go by what the page's address is up to its last slash. */

@@ -1,7 +1,9 @@
 /**
- * The one kind of script that is rewritten: that of a service worker, which no shim stands before. Its absolute literals get the prefix,
- * and the caches it opens are those of its instance alone: an application that tidies up deletes every cache it does not know.
+ * The one kind of script that is rewritten: that of a service worker. It begins with the shim, which no document brings it, and its
+ * absolute literals get the prefix, because it compares addresses with them.
  */
+import { assetsVersion } from "../../assets.ts";
+import { instanceRoutes } from "../../routes.ts";
 import { missingPrefixAt, type PathPlace } from "./place.ts";
 
 /** A literal that begins like an address, and what stands before it. */
@@ -31,14 +33,18 @@ export function placedWorkerScript(text: string, place: PathPlace): string {
   return prelude(place) + placedText + text.slice(from);
 }
 
-/** In the browser a cache is called `<prefix>|<name>`; the shim calls it so in pages. */
+/**
+ * A worker that is a module can import nothing like this: it has no shim, and only its caches are its own, under the names that the shim
+ * gives them. An application that tidies up deletes every cache it does not know.
+ */
 function prelude({ prefix }: PathPlace): string {
-  return `(()=>{const p=${JSON.stringify(`${prefix}|`)},c=self.caches;if(!c||c.orchestrated)return;
+  const shim = JSON.stringify(`${prefix}${instanceRoutes.shim}?v=${assetsVersion}`);
+  return `try{importScripts(${shim})}catch{(()=>{const p=${JSON.stringify(`${prefix}|`)},c=self.caches;if(!c||c.orchestrated)return;
 const own=async()=>(await c.keys()).filter((n)=>n.startsWith(p));
 const kept={orchestrated:true,open:(n)=>c.open(p+n),has:(n)=>c.has(p+n),delete:(n)=>c.delete(p+n),
 keys:async()=>(await own()).map((n)=>n.slice(p.length)),
 match:async(r,o)=>{if(o&&o.cacheName!==undefined)return c.match(r,{...o,cacheName:p+o.cacheName});
 for(const n of await own()){const f=await(await c.open(n)).match(r,o);if(f)return f}}};
-Object.defineProperty(self,"caches",{configurable:true,value:kept})})();
+Object.defineProperty(self,"caches",{configurable:true,value:kept})})()}
 `;
 }
