@@ -10,6 +10,8 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { OrchestratorClient } from "./client.ts";
 import { createOrchestratorClientFromEnv, initializeOrchestrator } from "./initialize.ts";
 import type { InitializeOptions } from "./initialize-options.ts";
+import { askRunning } from "./local-control-ask.ts";
+import { settingsFolder } from "./settings-folder.ts";
 import { startFakeClaudecodeui } from "./testing/fake-claudecodeui.ts";
 import { type FakeHub, startFakeHub } from "./testing/fake-hub.ts";
 
@@ -170,6 +172,19 @@ it("stops by itself when the hub says to stay away for good", async () => {
   hub.send({ type: "go_away", code: "token_revoked", message: "Its token was revoked." });
   await ended;
   expect(lines.at(-1)).toContain("Stopped by the hub");
+});
+
+it("is seen by `orchestrator status`, and ended by `orchestrator disconnect`, but not its host", async () => {
+  const folder = settingsFolder({ HOME: home });
+  const client = await initialize({ clientId: "embedded" }, asking());
+  await registered();
+  const ended = new Promise<void>((resolve) => client?.once("ended", resolve));
+  const { running } = await askRunning(folder, "status");
+  expect(running).toMatchObject([{ embedded: true, clientId: "embedded", pid: process.pid }]);
+  await askRunning(folder, "disconnect");
+  await ended;
+  expect(await askRunning(folder, "status")).toEqual({ running: [], problems: [] });
+  expect(server.listening).toBe(true);
 });
 
 it("makes a client of an environment, and starts nothing", async () => {

@@ -6,6 +6,7 @@ import { portOf, WELL_KNOWN_PORTS } from "./discovery.ts";
 import { hostTarget } from "./host-target.ts";
 import { loadIdentity } from "./identity.ts";
 import type { InitializeOptions } from "./initialize-options.ts";
+import { startLocalControl } from "./local-control.ts";
 import { readHostFlags } from "./settings-flags.ts";
 import { settingsFolder } from "./settings-folder.ts";
 import { inspectSettings, readSettings, SettingsError, type Flags, type Settings } from "./settings.ts";
@@ -85,6 +86,11 @@ async function begin(
   client.once("ended", () => server?.off("close", stop));
   // Nothing is left to watch for.
   client.once("stopped", stop);
+  startLocalControl(client, {
+    folder: settingsFolder(env),
+    embedded: true,
+    failed: (message) => tell(say, message),
+  });
   client.start();
   return client;
 }
