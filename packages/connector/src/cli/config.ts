@@ -1,5 +1,6 @@
 /** `orchestrator config`: what is in force, where each value came from, and what is wrong. No secret is shown. */
 import { inspectSettings, type Settings, type SettingsSources } from "../settings.ts";
+import { SETTINGS } from "../settings-table.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -37,7 +38,7 @@ export function showConfig(sources: SettingsSources, terminal: Terminal, asJson:
     const values = Object.fromEntries(shown.map(({ name, value, from }) => [name, { value, from }]));
     terminal.print(`${JSON.stringify({ settings: values, file, warnings, problems }, null, 2)}\n`);
   } else {
-    for (const line of table(shown)) terminal.say(line);
+    for (const line of table(shown, file)) terminal.say(line);
     terminal.say(`The config file is ${file}`, "quiet");
     if (settings.mode === "standalone")
       terminal.say("Nothing here asks for a connection; orchestrator connect does.", "quiet");
@@ -47,8 +48,13 @@ export function showConfig(sources: SettingsSources, terminal: Terminal, asJson:
   return problems.length > 0 ? EXIT.wrongUse : EXIT.ended;
 }
 
-function table(shown: Shown[]): string[] {
-  const rows = shown.map(({ name, value, from }) => ({ name, value: inWords(value), from }));
+/** With the names that the config file has for them. */
+function table(shown: Shown[], file: string): string[] {
+  const rows = shown.map(({ name, value, from }) => ({
+    name: name === "mode" || name === "access" ? name : SETTINGS[name].key,
+    value: inWords(value),
+    from: from.replace(` in ${file}`, ""),
+  }));
   const widest = (column: "name" | "value") => Math.max(...rows.map((row) => row[column].length));
   const [names, values] = [widest("name"), Math.min(widest("value"), 48)];
   return rows.map(({ name, value, from }) => `${name.padEnd(names)}  ${value.padEnd(values)}  ${from}`);
