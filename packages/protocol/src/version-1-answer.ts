@@ -22,7 +22,7 @@ interface Answer {
   body: Uint8Array;
 }
 
-/** What a client has answered. Throws `StreamError` `protocol_error` where that is no HTTP: then it costs this request. */
+/** What a client has answered. Throws `StreamError` where that is no HTTP: `protocol_error`, or `too_large` for its header fields. */
 export function readAnswer({ status, headers, body }: SentAnswer, method: string): Answer {
   const fields = legal({ status, headers: headers.map(([name, value]) => [name, readable(value)]) }).headers;
   const isBase64 = fields.some(([name, value]) => name === MARKER && /^\s*base64\s*$/i.test(value));

@@ -79,7 +79,7 @@ export class VersionOneRequest implements ExchangeStream {
   /** Its answer, all of it. What is wrong with it costs this exchange. */
   answered(message: version1.HttpProxyResponse): void {
     try {
-      const { head, body } = version1.readAnswer(message, this.#head.method);
+      const { head, body } = this.#read(message);
       this.#hold(body.byteLength);
       this.handler?.response?.(head);
       if (body.byteLength > 0) this.handler?.data(body, false, false);
@@ -114,6 +114,15 @@ export class VersionOneRequest implements ExchangeStream {
     if (this.#isOver) return;
     this.reset(error.code);
     this.handler?.reset(error);
+  }
+
+  /** Whatever is wrong with it is a mistake of the instance's, its size included. */
+  #read(message: version1.HttpProxyResponse): ReturnType<typeof version1.readAnswer> {
+    try {
+      return version1.readAnswer(message, this.#head.method);
+    } catch (error) {
+      throw new StreamError("protocol_error", asStreamError(error).message);
+    }
   }
 
   #message(body: string | undefined): version1.HttpProxyRequest {
