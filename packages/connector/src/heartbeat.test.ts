@@ -48,6 +48,16 @@ test("fails once, ten seconds after what is not answered, also where it asks mor
   }
 });
 
+test("answers that come late, but in time, are answers, also where the next question came before them", async () => {
+  const { heartbeat, seen } = start(5_000);
+  await pass(14_000);
+  for (let count = 0; count < 100; count++) {
+    heartbeat.answered();
+    await pass(5_000);
+  }
+  expect(seen).toMatchObject({ sent: 102, failed: 0 });
+});
+
 test("in doubt it waits less, whatever else it waits for", async () => {
   const { heartbeat, seen } = start();
   await pass(30_000);
@@ -85,5 +95,26 @@ test("an answer that has arrived while nothing ran here counts, though the timer
   expect(seen).toMatchObject({ proved: 1, failed: 0 });
   heartbeat.ask();
   await pass(10_000);
+  expect(seen.failed).toBe(1);
+});
+
+test("what stands before the answer is read first, however much it is; but not for ever", async () => {
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const { heartbeat, seen } = start();
+  heartbeat.ask();
+  vi.advanceTimersByTime(20_000);
+  for (let count = 0; count < 20; count++) {
+    heartbeat.heard();
+    await turn();
+  }
+  heartbeat.answered();
+  await turn();
+  expect(seen).toMatchObject({ proved: 1, failed: 0 });
+  heartbeat.ask();
+  vi.advanceTimersByTime(10_000);
+  for (let count = 0; count < 100; count++) {
+    heartbeat.heard();
+    await turn();
+  }
   expect(seen.failed).toBe(1);
 });

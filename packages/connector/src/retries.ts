@@ -66,13 +66,19 @@ export class Retries {
   }
 
   /** Milliseconds from the end of a connection, or of a dial, to the next dial. */
-  pauseAfter({ isSilent, retryAfterMs }: Pick<SocketEnd, "isSilent" | "retryAfterMs">): number {
+  pauseAfter({
+    code,
+    isSilent,
+    retryAfterMs,
+  }: Pick<SocketEnd, "code" | "isSilent" | "retryAfterMs">): number {
+    const wasRegistered = this.#registeredAt < Number.POSITIVE_INFINITY;
     const wasStable = this.#now() - this.#registeredAt >= STABLE_MS;
     this.#registeredAt = Number.POSITIVE_INFINITY;
     if (wasStable) this.reset();
     this.#failures++;
     if (retryAfterMs !== undefined || !this.#isHurried()) return retryPause(retryAfterMs, this.#backoff);
-    if (wasStable) return 0;
+    // Its proof was waited for already.
+    if (wasStable || (wasRegistered && code === "heartbeat_timeout")) return 0;
     // A hub that answers is there: it is not to be pressed.
     if (!isSilent) return retryPause(undefined, this.#backoff);
     const { least, spread } = HURRIED_MS;
