@@ -41,7 +41,7 @@ async function main(): Promise<number> {
 }
 
 function runConnect(
-  { flags, background, command }: ConnectArguments,
+  { flags, background, pair, qr, command }: ConnectArguments,
   terminal: Terminal,
 ): Promise<number> | number {
   const { env } = process;
@@ -52,7 +52,7 @@ function runConnect(
     terminal.say(`Not connecting: ${why} says not to. orchestrator connect connects again`);
     return EXIT.ended;
   }
-  return connect({ read, background, command, env, terminal, signal: untilSignalled() });
+  return connect({ read, background, pair, qr, command, env, terminal, signal: untilSignalled() });
 }
 
 /** The first signal ends everything in order; the second, the process. */

@@ -9,6 +9,10 @@ export interface ConnectArguments {
   flags: Flags;
   /** As a service: it keeps to `orchestrator disconnect`, and waits for a web UI. */
   background: boolean;
+  /** Asks for a new token, whatever token there is. */
+  pair: boolean;
+  /** False where no QR code of the pairing's link shall be drawn. */
+  qr: boolean;
   /** What stands after `--`: a program to start and its arguments. */
   command: string[];
 }
@@ -57,7 +61,15 @@ interface Given {
 }
 
 const VERBS: Record<string, Verb> = {
-  connect: { options: { ...SETTINGS, background: { type: "boolean" } }, read: readConnect },
+  connect: {
+    options: {
+      ...SETTINGS,
+      background: { type: "boolean" },
+      pair: { type: "boolean" },
+      "no-qr": { type: "boolean" },
+    },
+    read: readConnect,
+  },
   disconnect: {
     options: { ...CONFIG, forget: { type: "boolean" } },
     read: (given) =>
@@ -126,7 +138,14 @@ function readConnect({ values, positionals, command }: Given): Arguments {
     if (!hub.includes("://")) return wrong(noAddress(hub));
     flags.url = { text: hub, written: "orchestrator connect <hub>" };
   }
-  return { kind: "connect", flags, background: values["background"] === true, command: command ?? [] };
+  return {
+    kind: "connect",
+    flags,
+    background: values["background"] === true,
+    pair: values["pair"] === true,
+    qr: values["no-qr"] !== true,
+    command: command ?? [],
+  };
 }
 
 function noAddress(text: string): string {

@@ -5,6 +5,7 @@ import { loadIdentity } from "../identity.ts";
 import { startLocalControl } from "../local-control.ts";
 import type { ReadSettings } from "../settings.ts";
 import { settingsFolder } from "../settings-folder.ts";
+import type { ConnectArguments } from "./arguments.ts";
 import {
   type Application,
   type ApplicationPlace,
@@ -17,10 +18,8 @@ import { EXIT } from "./exit-codes.ts";
 import { report } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
 
-export interface ConnectOptions {
+export interface ConnectOptions extends Pick<ConnectArguments, "background" | "pair" | "qr"> {
   read: ReadSettings;
-  /** As a service: a web UI that is not there yet is waited for. */
-  background: boolean;
   /** A program to start; empty to connect one that runs. */
   command: readonly string[];
   env: NodeJS.ProcessEnv;

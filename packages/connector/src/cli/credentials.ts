@@ -3,6 +3,7 @@ import type { InstanceMetadata } from "@ai-orchestrator/protocol";
 import { writeSettings } from "../settings-write.ts";
 import type { ConnectOptions } from "./connect.ts";
 import { EXIT } from "./exit-codes.ts";
+import { pairAtTerminal } from "./pair.ts";
 
 interface Instance {
   clientId: string;
@@ -14,14 +15,15 @@ interface Credentials {
   token: string;
 }
 
-/** Those in the settings; or an exit code, having said why there are none. `signal` ends the wait for somebody who approves. */
+/** Those in the settings, or those of a pairing; or an exit code, having said why there are none. */
 export async function findCredentials(
-  { read, background, terminal }: ConnectOptions,
+  options: ConnectOptions,
   instance: Instance,
   signal: AbortSignal,
 ): Promise<Credentials | number> {
+  const { read, background, terminal } = options;
   const { url = "", token } = read.settings;
-  if (token !== undefined) {
+  if (token !== undefined && !options.pair) {
     // Asking for the connection that is kept in the file takes back what `orchestrator disconnect` has written there.
     if (read.isDisabledInFile && read.origins.token?.kind === "file")
       await writeSettings(read.file, { enabled: true });
@@ -31,13 +33,19 @@ export async function findCredentials(
     terminal.say(`There is no token for ${url} in ${read.file}; orchestrator connect gets one`, "bad");
     return EXIT.wrongUse;
   }
-  return paired(instance, signal, () => {
-    terminal.say(`ORCHESTRATOR_TOKEN, --token or "orchestrator.token" in ${read.file}: is missing`, "bad");
+  const paired = await pairAtTerminal({
+    url,
+    ...instance,
+    allowOtherUser: read.settings.allowOtherUser,
+    file: read.file,
+    qr: options.qr,
+    terminal,
+    input: process.stdin,
+    signal,
   });
-}
-
-/** The place of pairing: a code that its owner approves at the hub brings a token, which `writeSettings` keeps, with `enabled`. */
-async function paired(_instance: Instance, _signal: AbortSignal, missing: () => void): Promise<number> {
-  missing();
-  return Promise.resolve(EXIT.wrongUse);
+  if (typeof paired === "number") return paired;
+  const { token: former } = read.origins;
+  if (former !== undefined && former.kind !== "file")
+    terminal.say(`Note: ${former.written} goes before the config file, so take it away`, "bad");
+  return { url, token: paired };
 }

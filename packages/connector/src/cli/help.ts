@@ -1,8 +1,12 @@
 /** What `orchestrator --help` prints. */
 export const HELP = `Connects a Claude Code web UI on this machine to your hub.
 
-  orchestrator connect [options]                   one that runs already
-  orchestrator connect [options] -- <command>      starts one, connects it, ends with it
+  orchestrator connect <hub> [options]             one that runs already
+  orchestrator connect <hub> [options] -- <command>
+                                                   starts one, connects it, ends with it
+
+Without a token it shows a code, which you approve at the hub. Hub and token are
+kept; the next time "orchestrator connect" is enough.
 
 Options
   --url <address>      the hub (ORCHESTRATOR_URL)
@@ -17,6 +21,8 @@ Options
   ORCHESTRATOR_ALLOW_OTHER_USER=1
                        also connects to a hub at http:// that another user of
                        this machine runs
+  --pair               asks for a new token, whatever token there is
+  --no-qr              draws no QR code of the link
   -h, --help           this
   -v, --version        the version
 

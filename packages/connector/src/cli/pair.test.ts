@@ -66,7 +66,7 @@ it("shows code, fingerprint and link; keeps hub and token in a file for this use
   hub.send(GRANT);
   expect(await result).toBe("orc_secret_token");
   expect(JSON.parse(await readFile(file, "utf8"))).toEqual({
-    orchestrator: { url: hub.url, token: "orc_secret_token" },
+    orchestrator: { url: hub.url, token: "orc_secret_token", enabled: true },
   });
   expect((await stat(file)).mode & 0o777).toBe(0o600);
   expect((await stat(join(folder, "sub"))).mode & 0o777).toBe(0o700);

@@ -26,7 +26,7 @@ export interface PairAtTerminalOptions {
 export async function pairAtTerminal(options: PairAtTerminalOptions): Promise<string | number> {
   const { url, terminal, input, signal } = options;
   for (;;) {
-    terminal.say(`There is no token for ${url} yet; asking for one`);
+    terminal.say(`Asking ${url} for a token`);
     const result = await ask(options);
     if (result.kind === "aborted") return EXIT.ended;
     if (result.kind === "granted") return result.token;
@@ -90,11 +90,11 @@ function show(
 /** Where it is kept; undefined, having said so, where it could not be. */
 async function keep(
   file: string,
-  section: { url: string; token: string },
+  kept: { url: string; token: string },
   terminal: Terminal,
 ): Promise<string | undefined> {
   try {
-    await writeSettings(file, section);
+    await writeSettings(file, { ...kept, enabled: true });
     return file;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -24,6 +24,10 @@ export function report(client: OrchestratorClient, terminal: Terminal): Promise<
     terminal.say(line, TONES[kind]);
   });
   return new Promise((resolve) => {
-    client.once("stopped", () => resolve(EXIT.refused));
+    client.once("stopped", ({ code }) => {
+      if (code === "unauthorized" || code === "token_revoked")
+        terminal.say("For a new token: orchestrator connect --pair");
+      resolve(EXIT.refused);
+    });
   });
 }
