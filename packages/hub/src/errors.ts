@@ -33,6 +33,8 @@ export interface ErrorDetail {
   link?: { href: string; text: string };
   /** Beside it, where there is a second way on. */
   otherLink?: { href: string; text: string };
+  /** Where a page that waits for the instance asks whether it is back; default: at the root of this host. */
+  ready?: string;
   /** When to try again, where the code's own answer is not it. */
   retryAfterSeconds?: number;
   headers?: [name: string, value: string][];
@@ -75,7 +77,7 @@ function errorPage(code: ErrorCode, means: ErrorMeaning, detail: ErrorDetail): s
     detail.instance === undefined ? "" : `<p class="notice-subject">${escapeHtml(detail.instance)}</p>`;
   const links = linksHtml(detail);
   const waiting = waits
-    ? `<p class="waiting" id="waiting" data-ready="${instanceRoutes.ready}" role="status">Waiting for it.</p>
+    ? `<p class="waiting" id="waiting" data-ready="${escapeHtml(detail.ready ?? instanceRoutes.ready)}" role="status">Waiting for it.</p>
 <script src="${assetPath("recover.js")}" defer></script>`
     : "";
   return `<!doctype html>

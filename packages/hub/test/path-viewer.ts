@@ -32,8 +32,10 @@ export async function pathInstance(
 }
 
 /** Its owner allows path mode for an instance, or takes that back. */
-export function trustPath(userId: string, label: string, isTrusted: boolean): Promise<void> {
-  return env.TUNNEL.getByName(label).trustPath(userId, isTrusted);
+export async function trustPath(userId: string, label: string, isTrusted: boolean): Promise<void> {
+  const action = isTrusted ? "trust_path" : "distrust_path";
+  const result = await env.USER_HUB.getByName(userId).act(label, { action }, userId);
+  if ("refused" in result) throw new Error(result.refused);
 }
 
 /** Asks the hub's own host, as one of its pages would. */
@@ -43,6 +45,7 @@ export function askPath(path: string, init: RequestInit & { person?: Person } = 
   if (![undefined, "GET", "HEAD"].includes(init.method)) headers.set("origin", HUB);
   for (const [name, value] of new Headers(init.headers)) {
     if (name === "cookie" && headers.has("cookie")) headers.set(name, `${headers.get("cookie")}; ${value}`);
+    else if (value === "") headers.delete(name);
     else headers.set(name, value);
   }
   return exports.default.fetch(HUB + path, { ...init, headers, redirect: "manual" });

@@ -19,14 +19,17 @@ export type Who =
   | "same-browser"
   /** The holder of a printed code, while the hub is not set up. */
   | "setup-code"
-  /** The owner of the instance, by this instance's own cookie or a code for it. */
+  /**
+   * The owner of the instance, by this instance's own cookie or a code for it. In path mode by their sign-in at the hub, as `cookie`
+   * below, of which the instance's Tunnel knows whether it has ended; and they have allowed path mode for this instance.
+   */
   | "viewer";
 
 export type Protocol = "http" | "websocket";
 
 export interface Rule {
-  /** `instance` rules are for an instance's own host. */
-  host: "hub" | "instance";
+  /** `instance` rules are for an instance's own host, `path` rules for where it stands on the hub's. */
+  host: "hub" | "instance" | "path";
   /** A pattern of Hono's. */
   path: string;
   /** `ANY` where an instance decides about its own methods. `GET` covers `HEAD`. */
@@ -44,6 +47,8 @@ export interface Rule {
 
 const hub = { host: "hub", protocol: "http" } as const;
 const instance = { host: "instance", who: "viewer", own: true } as const;
+const inPath = { host: "path", who: "viewer", own: true } as const;
+const below = (path: string) => routes.clientProxy(":id") + path;
 
 export const RULES: readonly Rule[] = [
   { ...hub, path: routes.home, method: "GET", who: "signed-in" },
@@ -151,4 +156,15 @@ export const RULES: readonly Rule[] = [
   },
   { ...instance, protocol: "http", path: "/*", method: "ANY" },
   { ...instance, protocol: "websocket", path: "/*", method: "GET" },
+
+  { host: "path", protocol: "http", path: below(instanceRoutes.shim), method: "GET", who: "anyone" },
+  { ...inPath, protocol: "http", path: below(instanceRoutes.ready), method: "GET" },
+  { ...inPath, protocol: "http", path: below(instanceRoutes.mark), method: "GET" },
+  { ...inPath, protocol: "http", path: below(instanceRoutes.switcher), method: "GET" },
+  { ...inPath, protocol: "http", path: below(instanceRoutes.dashboard), method: "GET" },
+  { ...inPath, protocol: "websocket", path: below(instanceRoutes.presence), method: "GET" },
+  { ...inPath, protocol: "http", path: below(""), method: "ANY" },
+  { ...inPath, protocol: "websocket", path: below(""), method: "GET" },
+  { ...inPath, protocol: "http", path: below("/*"), method: "ANY" },
+  { ...inPath, protocol: "websocket", path: below("/*"), method: "GET" },
 ];

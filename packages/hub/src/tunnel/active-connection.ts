@@ -1,7 +1,13 @@
 /** The registered connection of an instance in version 2 and everything that is open over it, brought back to memory when needed. */
 import { Connection, DEFAULT_PEER_LIMITS, type Stream, type StreamHandler } from "@ai-orchestrator/protocol";
-import type { OpenSession } from "../auth/open-sessions.ts";
-import { attach, attachmentOf, SocketTag, type ConnectorAttachment } from "./attachments.ts";
+import {
+  attach,
+  attachmentOf,
+  browserTags,
+  SocketTag,
+  type ConnectorAttachment,
+  type Opener,
+} from "./attachments.ts";
 import type { ConnectorSocket } from "./connector-sockets.ts";
 import type { InstanceConnection, ViewerHead } from "./instance-connection.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
@@ -44,9 +50,10 @@ export class ActiveConnection implements InstanceConnection {
     return stream;
   }
 
-  acceptViewer(stream: Stream, { sessionId, checkAt }: Omit<OpenSession, "usedAt">): WebSocket {
+  acceptViewer(stream: Stream, opener: Opener): WebSocket {
     const { 0: browserEnd, 1: socket } = new WebSocketPair();
-    this.#state.acceptWebSocket(socket, [SocketTag.viewer, SocketTag.session(sessionId)]);
+    this.#state.acceptWebSocket(socket, browserTags("viewer", opener));
+    const { sessionId, checkAt } = opener;
     const { connectionId } = this.attachment;
     const viewer = this.#viewerSocket(socket, { connectionId, sessionId, checkAt, usedAt: Date.now() });
     stream.handler = viewer;

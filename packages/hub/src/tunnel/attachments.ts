@@ -1,6 +1,7 @@
 /** What each socket of a Tunnel carries, so that the object may be evicted while the socket stays open. */
 import type { PeerLimits, StreamState } from "@ai-orchestrator/protocol";
 import type { OpenSession } from "../auth/open-sessions.ts";
+import type { VerifiedViewer } from "./headers.ts";
 
 /** Who dialled in, as the Worker verified it before the Tunnel saw the socket. */
 export interface ConnectorIdentity {
@@ -68,9 +69,20 @@ export const SocketTag = {
   connector: "connector",
   viewer: "viewer",
   presence: "presence",
+  /** Of a page in path mode. */
+  path: "path",
   bridge: (key: string) => `bridge:${key}`,
   session: (sessionId: string) => `session:${sessionId}`,
 } as const;
+
+/** Who opens something of an instance, and below which prefix. */
+export type Opener = Omit<OpenSession, "usedAt"> & Pick<VerifiedViewer, "prefix">;
+
+/** Tags of a browser's socket. */
+export function browserTags(kind: "viewer" | "presence", { sessionId, prefix }: Opener): string[] {
+  const tags = [SocketTag[kind], SocketTag.session(sessionId)];
+  return prefix === "" ? tags : [...tags, SocketTag.path];
+}
 
 /** Reads a socket's attachment; undefined for one that was accepted but not labelled yet. */
 export function attachmentOf(socket: WebSocket): Attachment | undefined {

@@ -43,7 +43,11 @@ interface Visit {
 export async function serveInstance(request: Request, env: Env, label: string): Promise<Response> {
   const origin = instanceOrigin(label, env);
   if (origin === undefined) return errorResponse("not_found", request);
-  const visit: Visit = { request, env, label, origin, url: new URL(request.url) };
+  return serveVisit({ request, env, label, origin, url: new URL(request.url) });
+}
+
+async function serveVisit(visit: Visit): Promise<Response> {
+  const { request } = visit;
   if (visit.url.pathname === instanceRoutes.enter) return enter(visit);
   const found = await findViewer(visit);
   if (!found) return signInFirst(visit);

@@ -1,6 +1,6 @@
 /** What the Tunnel does with the registered connection of an instance, whatever version of the protocol it speaks. */
 import type { RequestHead, Stream, StreamHandler } from "@ai-orchestrator/protocol";
-import type { OpenSession } from "../auth/open-sessions.ts";
+import type { Opener } from "./attachments.ts";
 import type { ConnectorSocket } from "./connector-sockets.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
 
@@ -21,7 +21,7 @@ export interface InstanceConnection extends ConnectorSocket {
   /** Opens a stream; errors as in `Connection.open`. */
   open(head: ViewerHead, handler: StreamHandler, end: boolean): ExchangeStream;
   /** Accepts a browser's WebSocket, opened by this sign-in, for a stream that `open` has returned; returns the end for the browser. */
-  acceptViewer(stream: ExchangeStream, opened: Omit<OpenSession, "usedAt">): WebSocket;
+  acceptViewer(stream: ExchangeStream, opener: Opener): WebSocket;
   /** The connection is gone: whatever is open over it ends with `connection_lost`. */
   lost(message?: string): void;
 }

@@ -3,6 +3,7 @@
  * object stays. Short ones are over before anybody asks after a sign-in; only what lasts counts as open.
  */
 import type { OpenSession } from "../auth/open-sessions.ts";
+import type { Opener } from "./attachments.ts";
 import type { HttpExchange } from "./http-exchange.ts";
 
 /** An answer that takes longer than this is like a socket. */
@@ -12,6 +13,8 @@ interface OpenExchange extends OpenSession {
   exchange: HttpExchange;
   timer: ReturnType<typeof setTimeout>;
   isLong: boolean;
+  /** Of a page in path mode. */
+  isPath: boolean;
 }
 
 export class OpenExchanges {
@@ -23,7 +26,7 @@ export class OpenExchanges {
     this.#changed = changed;
   }
 
-  add(exchange: HttpExchange, { sessionId, checkAt }: Omit<OpenSession, "usedAt">): void {
+  add(exchange: HttpExchange, { sessionId, checkAt, prefix }: Opener): void {
     const now = Date.now();
     const becomeLong = () => {
       open.isLong = true;
@@ -31,7 +34,8 @@ export class OpenExchanges {
     };
     // One that is due sooner must be known sooner.
     const timer = setTimeout(becomeLong, Math.max(0, Math.min(LONG_MS, checkAt - now)));
-    const open: OpenExchange = { sessionId, checkAt, usedAt: now, exchange, timer, isLong: false };
+    const isPath = prefix !== "";
+    const open: OpenExchange = { sessionId, checkAt, usedAt: now, exchange, timer, isLong: false, isPath };
     this.#open.add(open);
     exchange.onOver(() => this.#over(open));
   }
@@ -57,6 +61,11 @@ export class OpenExchanges {
   /** Cuts what everybody has in progress. */
   endAll(reason: string): void {
     for (const { exchange } of this.#open) exchange.cut(reason);
+  }
+
+  /** Cuts what is in progress in path mode. */
+  endPath(reason: string): void {
+    for (const { exchange, isPath } of this.#open) if (isPath) exchange.cut(reason);
   }
 
   #of(sessionId: string): OpenExchange[] {

@@ -2,8 +2,14 @@
  * The sockets of the mark in an instance's pages: each is told whether the instance is connected, at once and when that
  * changes. They are open while the instance is away, too, sleep with the object, and are heard only when somebody looks.
  */
-import type { OpenSession } from "../auth/open-sessions.ts";
-import { attach, attachmentOf, SocketTag, type PresenceAttachment } from "./attachments.ts";
+import {
+  attach,
+  attachmentOf,
+  browserTags,
+  SocketTag,
+  type Opener,
+  type PresenceAttachment,
+} from "./attachments.ts";
 
 /** What a mark sends, of which somebody sees that the instance is connected, to have that made sure of. */
 export const MARK_LOOK = "look";
@@ -19,10 +25,11 @@ export class PresenceSockets {
   }
 
   /** Accepts the mark's WebSocket, opened by this sign-in. */
-  accept({ sessionId, checkAt }: Omit<OpenSession, "usedAt">, said: PresenceAttachment["said"]): Response {
+  accept(opener: Opener, said: PresenceAttachment["said"]): Response {
     this.#makeRoom();
     const { 0: browserEnd, 1: socket } = new WebSocketPair();
-    this.#state.acceptWebSocket(socket, [SocketTag.presence, SocketTag.session(sessionId)]);
+    this.#state.acceptWebSocket(socket, browserTags("presence", opener));
+    const { sessionId, checkAt } = opener;
     // Being told is no use of a sign-in.
     attach(socket, { kind: "presence", sessionId, checkAt, usedAt: 0, openedAt: Date.now(), said });
     socket.send(said);

@@ -68,7 +68,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     if (viewer.prefix !== "" && !this.#trust.isGiven) return notTrustedAnswer();
     if (new URL(request.url).pathname === instanceRoutes.presence) return this.#acceptMark(request, viewer);
     const active = this.#link.proven();
-    if (!active) return this.#offline(request);
+    if (!active) return this.#offline(request, viewer.prefix);
     // By the list that came with this connection: where another takes its place meanwhile, this one opens nothing.
     const admitted = await this.#access.admit(viewer);
     if ("refused" in admitted) return this.#notOnList(request, admitted.refused);
@@ -182,6 +182,8 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   async trustPath(owner: string, trusted: boolean): Promise<void> {
     if (!this.#isOwner(owner)) return;
     this.#trust.set(trusted);
+    if (!trusted) this.#sessions.closePath();
+    await this.#schedule();
   }
 
   async inspect(owner: string): Promise<Inspection | null> {
@@ -215,9 +217,10 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     return proxyVersionOne(active, request, viewer, { ...ways, hubOrigin: this.env.HUB_ORIGIN });
   }
 
-  #offline(request: Request): Response {
+  #offline(request: Request, prefix: string): Response {
     const instance = this.#link.sockets.clientId();
     return errorResponse("instance_offline", request, {
+      ready: prefix + instanceRoutes.ready,
       link: this.#dashboardLink(),
       ...(instance === undefined ? {} : { instance }),
     });

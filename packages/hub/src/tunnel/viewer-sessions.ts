@@ -62,12 +62,14 @@ export class ViewerSessions {
   /** Closes what everybody has open of the instance. The mark stays: it only says whether the instance is there. */
   closeAll(reason: string): void {
     this.exchanges.endAll(reason);
-    for (const { socket, attachment } of this.#sockets(SocketTag.viewer)) {
-      this.#viewer(attachment)?.cut(reason);
-      if (attachment.kind === "bridge") this.#tunnel.bridgeEnds(socket);
-      // It may have no stream, or none any more.
-      if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, reason);
-    }
+    this.#closeSockets(SocketTag.viewer, reason);
+  }
+
+  /** Closes what is open in path mode, the mark too: nothing of the instance is seen there any more. */
+  closePath(): void {
+    const reason = "path mode is not allowed any more";
+    this.exchanges.endPath(reason);
+    this.#closeSockets(SocketTag.path, reason);
   }
 
   /** When to ask after one of them next, milliseconds since the epoch; null where nothing is open. */
@@ -91,11 +93,15 @@ export class ViewerSessions {
 
   #close(sessionId: string): void {
     this.exchanges.end(sessionId);
-    for (const { socket, attachment } of this.#sockets(SocketTag.session(sessionId))) {
-      this.#viewer(attachment)?.cut("signed out");
+    this.#closeSockets(SocketTag.session(sessionId), "signed out");
+  }
+
+  #closeSockets(tag: string, reason: string): void {
+    for (const { socket, attachment } of this.#sockets(tag)) {
+      this.#viewer(attachment)?.cut(reason);
       if (attachment.kind === "bridge") this.#tunnel.bridgeEnds(socket);
       // It may have no stream, or none any more.
-      if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, "signed out");
+      if (socket.readyState === WebSocket.OPEN) closeQuietly(socket, 1008, reason);
     }
   }
 

@@ -140,8 +140,9 @@ export class Actions {
     const { registry, tunnels } = this.#place;
     const { clientId, label } = instance;
     if (instance.connected) return { refused: "connected" };
-    // Without its card nobody could let it back.
+    // Without its card nobody could let it back, nor take back that its pages are trusted.
     if (!(await this.#tell(label, () => tunnels.of(label).letBack(tunnels.owner)))) return UNANSWERED;
+    if (!(await this.#tell(label, () => tunnels.of(label).trustPath(tunnels.owner, false)))) return UNANSWERED;
     // It may have come back at once.
     const now = registry.findByClientId(clientId);
     if (now?.connected === true) return { refused: "connected" };
@@ -157,9 +158,13 @@ export class Actions {
     const { registry, tunnels } = this.#place;
     const { clientId, label } = instance;
     const isTrusted = action === "trust_path";
-    if (!(await this.#tell(label, () => tunnels.of(label).trustPath(tunnels.owner, isTrusted))))
+    // Whatever Tunnel trusts is known here, too: it is told of every sign-in that ends.
+    const isNews = isTrusted && registry.trustPath(clientId, true);
+    if (!(await this.#tell(label, () => tunnels.of(label).trustPath(tunnels.owner, isTrusted)))) {
+      if (isNews) registry.trustPath(clientId, false);
       return UNANSWERED;
-    if (registry.trustPath(clientId, isTrusted)) this.#changed(instance, action, actor);
+    }
+    if (isTrusted ? isNews : registry.trustPath(clientId, false)) this.#changed(instance, action, actor);
     return this.#done(instance);
   }
 

@@ -153,6 +153,9 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   async sessionsEnded(sessionIds: string[]): Promise<void> {
     for (const id of sessionIds) this.#pages.closeSession(id);
     const opened = this.#signIns.end(sessionIds, Date.now());
+    // In path mode every sign-in of this person may have gone there, without a code that this object has seen.
+    const trusted = this.#registry.list().filter(({ pathTrusted }) => pathTrusted);
+    for (const { label } of trusted) opened.set(label, sessionIds);
     await this.#tunnels.tell(opened.keys(), (label) =>
       this.#tunnels.of(label).endSessions(this.#owner, opened.get(label) ?? []),
     );

@@ -5,8 +5,14 @@
  */
 import { version1 } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
-import type { OpenSession } from "../../auth/open-sessions.ts";
-import { attach, attachmentOf, SocketTag, type BridgeAttachment } from "../attachments.ts";
+import {
+  attach,
+  attachmentOf,
+  browserTags,
+  SocketTag,
+  type BridgeAttachment,
+  type Opener,
+} from "../attachments.ts";
 import { closeQuietly } from "../close-socket.ts";
 import type { ConnectorSocket } from "../connector-sockets.ts";
 
@@ -37,11 +43,11 @@ export class Bridges {
   }
 
   /** Accepts a browser's WebSocket, opened by this sign-in; returns the end for the browser. */
-  accept(connectionId: string, { sessionId, checkAt }: Omit<OpenSession, "usedAt">): WebSocket {
+  accept(connectionId: string, opener: Opener): WebSocket {
     const { 0: browserEnd, 1: socket } = new WebSocketPair();
     const key = crypto.randomUUID();
-    const tags = [SocketTag.viewer, SocketTag.session(sessionId), SocketTag.bridge(key)];
-    this.#state.acceptWebSocket(socket, tags);
+    this.#state.acceptWebSocket(socket, [...browserTags("viewer", opener), SocketTag.bridge(key)]);
+    const { sessionId, checkAt } = opener;
     const openedBy = { sessionId, checkAt, usedAt: Date.now() };
     attach(socket, { kind: "bridge", connectionId, key, sent: 0, ...openedBy });
     return browserEnd;

@@ -6,7 +6,7 @@ import {
   version1,
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
-import type { OpenSession } from "../../auth/open-sessions.ts";
+import type { Opener } from "../attachments.ts";
 import type { ConnectorAttachment } from "../attachments.ts";
 import type { ConnectorSocket } from "../connector-sockets.ts";
 import type { ExchangeStream, InstanceConnection, ViewerHead } from "../instance-connection.ts";
@@ -46,10 +46,10 @@ export class VersionOneConnection implements InstanceConnection {
     return request;
   }
 
-  acceptViewer(stream: ExchangeStream, opened: Omit<OpenSession, "usedAt">): WebSocket {
+  acceptViewer(stream: ExchangeStream, opener: Opener): WebSocket {
     stream.reset("cancelled");
     if (this.#unbridged.has(stream)) return this.#bridges.refuse();
-    return this.#bridges.accept(this.attachment.connectionId, opened);
+    return this.#bridges.accept(this.attachment.connectionId, opener);
   }
 
   /** What the client says about something that was asked of it. True where it was: what nobody has asked for is nothing. */
