@@ -1,5 +1,6 @@
 /** A list of who may use an instance, in words: for its pages, and for who is refused. The names came from the instance. */
 import { accessGroup, type AccessList } from "@ai-orchestrator/protocol";
+import type { InstanceAccess } from "./auth/instance-access.ts";
 import { visibleText } from "./visible-text.ts";
 
 /** Names that are spelled out; what is beyond them is counted. */
@@ -29,6 +30,27 @@ export function whoMayUse(list: AccessList): string {
   const last = parts.pop();
   if (last === undefined) return "nobody";
   return parts.length === 0 ? last : `${parts.join(", ")} and ${last}`;
+}
+
+type Refused = Extract<InstanceAccess, { allowed: false }>;
+
+/** What is said to somebody who is not on a list: who they are, who may use the instance, and why they do not count among them. */
+export function refusalMessage(list: AccessList, { login }: { login: string }, refused: Refused): string {
+  const only = `This instance lets in only ${whoMayUse(list)}, and its owner is no exception.`;
+  return [`You are signed in as ${login}.`, only, whyNot(list, refused)]
+    .filter((part) => part !== "")
+    .join(" ");
+}
+
+/** Why somebody does not count, where that is more than not being named: a sentence, or "". */
+export function whyNot(list: AccessList, { refusal, standing }: Refused): string {
+  const group = shownName(accessGroup(list)?.name ?? "");
+  if (refusal === "not_from_github")
+    return "You are signed in to this hub without GitHub, and only people of GitHub's can be on such a list.";
+  if (standing === "not_known")
+    return `This hub does not know who belongs to ${group}: its own allow-list does not name it.`;
+  if (standing === "untold") return `GitHub does not tell this hub now whether you belong to ${group}.`;
+  return "";
 }
 
 function userName(user: string): string {

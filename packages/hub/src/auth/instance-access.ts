@@ -68,13 +68,14 @@ function memberOf({ kind, name }: AccessGroup): ToldMemberships {
 
 /**
  * What GitHub said of a person in the organisation or team of this name. The hub knows those of its own allow-list, by the name that
- * GitHub last gave them and by the one that stands there; where two could be meant, GitHub's name counts.
+ * GitHub last gave them and by the one that stands there; where two could be meant, GitHub's name counts. `unasked`: GitHub was
+ * not asked about it yet, because it is new there.
  */
 export function standingInGroup(
   group: AccessGroup,
   memberships: Memberships,
   policy: readonly AllowedEntity[],
-): GroupStanding {
+): GroupStanding | "unasked" {
   const isOf = ({ kind, name }: { kind: string; name: string }) =>
     kind === group.kind && name.toLowerCase() === group.name;
   const renamed = new Set(memberships.of.filter(isOf).map(({ id }) => id));
@@ -83,6 +84,7 @@ export function standingInGroup(
   const [entity] = meant;
   if (entity === undefined) return "not_known";
   if (meant.some(({ id }) => id !== entity.id)) return "untold";
+  if (!memberships.of.some(({ kind, id }) => kind === entity.kind && id === entity.id)) return "unasked";
   switch (standingIn(entity, memberships)) {
     case "active":
       return "member";

@@ -1,6 +1,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, test, vi } from "vitest";
-import type { ActionResult, Inspection, TunnelRpc, UserHubRpc } from "../contracts.ts";
+import { MARKUP } from "../../test/corpora/markup.ts";
+import type { Belonging } from "../auth/instance-access.ts";
+import type { ActionResult, Inspection, InstanceConnected, TunnelRpc, UserHubRpc } from "../contracts.ts";
 import { MAX_NAME_LENGTH, type Instance } from "../instance.ts";
 import { routes } from "../routes.ts";
 import { here, withTunnels, type Hub } from "../../test/dashboards.ts";
@@ -26,6 +28,7 @@ beforeEach(async () => {
     },
     keepAway: () => Promise.resolve(void calls.push(`keep away ${asked}`)),
     letBack: () => Promise.resolve(void calls.push(`let back ${asked}`)),
+    trustPath: () => Promise.resolve(),
     ...tunnel,
   }));
   await hub.instanceConnected(connected("shop"));
@@ -156,6 +159,64 @@ describe("what is shown of an instance", () => {
       "two",
       "one",
     ]);
+  });
+
+  it("is who may use it, whatever they are called, and that it does not open for who looks", async () => {
+    const page = async () => (await get(routes.client("listed"))).text();
+    const connect = (access: InstanceConnected["access"], connectedAt: number) =>
+      hub.instanceConnected(connected("listed", { access, connectedAt }));
+    await connect(undefined, 1);
+    expect(fact(await page(), "May use it")).toBeUndefined();
+    await connect({ users: ["bea", ...Object.values(MARKUP).map((text) => text.slice(0, 160))] }, 2);
+    for (const path of [routes.client("listed"), routes.clientDetails("listed")]) {
+      const html = await (await get(path)).text();
+      for (const text of Object.values(MARKUP)) if (text.includes("<")) expect(html).not.toContain(text);
+      expect(fact(html, "May use it")).toMatch(/^Only bea , /);
+    }
+    await connect({ users: ["bea", "cleo:9"], organization: "acme", team: "core" }, 3);
+    const members = await page();
+    expect(fact(members, "May use it")).toBe("Only bea , cleo (GitHub id 9) and members of acme/core");
+    // These people are nobody at GitHub.
+    expect(words(members)).toContain(
+      "it does not open for you. You are signed in to this hub without GitHub",
+    );
+    await connect({ users: Array.from({ length: 100 }, (_, index) => `user-${index}`) }, 4);
+    expect(fact(await page(), "May use it")).toMatch(/user-19 and 80 more$/);
+    await connect({}, 5);
+    expect(fact(await page(), "May use it")).toBe("Nobody");
+  });
+
+  it("is that it does not open for its owner, why, and not that it does", async () => {
+    const person = await signedIn(`github:${1000 + count}`);
+    const theirs = env.USER_HUB.getByName(person.userId);
+    await withTunnels(theirs, here, () => tunnel);
+    const organization = { organization: "acme" };
+    await theirs.instanceConnected(connected("mine", { access: organization }));
+    const page = async () => words(await (await ask(routes.client("mine"), { person })).text());
+    const answers: [Belonging["standing"], string][] = [
+      ["not_known", "does not open for you. This hub does not know who belongs to acme"],
+      ["untold", "does not open for you. GitHub does not tell this hub now whether you belong to acme"],
+      ["not_member", "does not open for you. The list stands in its own settings, where it runs."],
+    ];
+    for (const [standing, text] of answers) {
+      pretend({ belonging: () => Promise.resolve({ standing, login: "", until: 0 }) });
+      expect(await page()).toContain(text);
+      vi.restoreAllMocks();
+    }
+    pretend({ belonging: () => Promise.resolve({ standing: "member", login: "", until: 0 }) });
+    expect(await page()).not.toContain("does not open");
+    vi.restoreAllMocks();
+    await theirs.instanceConnected(
+      connected("mine", { access: { users: ["bea"] }, connectedAt: Date.now() + 1 }),
+    );
+    expect(await page()).toContain("does not open");
+    await theirs.instanceConnected(
+      connected("mine", {
+        access: { users: [person.userId.replace("github", "x")] },
+        connectedAt: Date.now() + 2,
+      }),
+    );
+    expect(await page()).not.toContain("does not open");
   });
 
   it("says so where nothing is known", async () => {

@@ -13,9 +13,11 @@ import { CardDetails, WholeDetails } from "../ui/instance-details.tsx";
 import { ConnectorReport, type Report } from "../ui/instance-report.tsx";
 import { Layout } from "../ui/layout.tsx";
 import { Since } from "../ui/time.tsx";
+import { OwnRefusal } from "../ui/who-may-use.tsx";
 import { STATE_WORDS } from "../ui/words.ts";
 import { visibleText } from "../visible-text.ts";
 import { readForm } from "./form.ts";
+import { findOwnRefusal } from "./own-refusal.ts";
 import { viewerCalendar } from "./viewer-calendar.ts";
 
 /** Entries of the activity beside an instance. */
@@ -29,11 +31,13 @@ clientPages.get(routes.clients, (c) => c.redirect(routes.dashboard));
 clientPages.get(routes.client(":id"), async (c) => {
   const instance = await findInstance(c);
   const entries = await lastEntries(c, instance);
+  const session = c.get("session");
+  const refused = await findOwnRefusal(c.env, session, instance);
   const title = instanceTitle(instance);
   const { state } = cardState(instance);
   const now = Date.now();
   return c.html(
-    <Layout title={`${title} · Orchestrator`} session={c.get("session")} now={now}>
+    <Layout title={`${title} · Orchestrator`} session={session} now={now}>
       <main class="page">
         <p class="crumbs">
           <a href={routes.dashboard}>Instances</a>
@@ -41,6 +45,7 @@ clientPages.get(routes.client(":id"), async (c) => {
         <h1>
           <bdi>{title}</bdi>
         </h1>
+        {refused !== null && <OwnRefusal {...refused} login={session.login} />}
         <p class="page-lead">
           <Glyph state={state} />
           <span>

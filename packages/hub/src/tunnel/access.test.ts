@@ -136,7 +136,7 @@ describe("a list of people", () => {
     const local = "someone-local";
     await connectFake(await ownerWithToken(local), "local-listed", { access: { users: ["ann", "ann:7"] } });
     const page = await (await view(local, "local-listed", "/", { headers: PAGE })).text();
-    expect(page).toContain("You are signed in to this hub as ann, not with GitHub");
+    expect(page).toContain("You are signed in to this hub without GitHub, and only people of GitHub");
     expect(page).toContain("403 not_on_list");
   });
 });

@@ -6,9 +6,8 @@
 import { accessGroup, type AccessGroup, type AccessList } from "@ai-orchestrator/protocol";
 import { gitHubIdOf, judgeAccess, type Belonging } from "../auth/instance-access.ts";
 import type { Env } from "../env.ts";
-import type { ErrorDetail } from "../errors.ts";
+import { refusalMessage } from "../who-may-use.ts";
 import type { VerifiedViewer } from "./headers.ts";
-import { refusalDetail } from "./access-refusal.ts";
 
 const BELIEVED_MS = 5 * 60_000;
 /** Told to the pages of who may not look any more. At most 123 bytes. */
@@ -42,11 +41,11 @@ export class Access {
   }
 
   /** The viewer with what the instance is to be told of their memberships, or what to say to who may not look. */
-  async admit(viewer: VerifiedViewer): Promise<{ viewer: VerifiedViewer } | { refused: ErrorDetail }> {
+  async admit(viewer: VerifiedViewer): Promise<{ viewer: VerifiedViewer } | { refused: string }> {
     const list = this.#tunnel.list();
     if (list === undefined) return { viewer };
     const access = await judgeAccess(list, viewer, (group) => this.#ask(viewer.userId, group));
-    if (!access.allowed) return { refused: refusalDetail(list, viewer, access) };
+    if (!access.allowed) return { refused: refusalMessage(list, viewer, access) };
     const { organizations, teams } = access;
     return { viewer: { ...viewer, organizations, teams } };
   }

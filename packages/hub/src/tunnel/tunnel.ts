@@ -6,7 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import { HEARTBEAT_PING, HEARTBEAT_PONG, type ConnectionErrorCode } from "@ai-orchestrator/protocol";
 import type { Inspection, Presence, RefreshAnswer, SignedOut, TunnelRpc } from "../contracts.ts";
 import type { Env } from "../env.ts";
-import { errorResponse, type ErrorDetail } from "../errors.ts";
+import { errorResponse } from "../errors.ts";
 import { Alarm } from "../alarm.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 import { Access } from "./access.ts";
@@ -226,10 +226,10 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     });
   }
 
-  #notOnList(request: Request, detail: ErrorDetail): Response {
+  #notOnList(request: Request, message: string): Response {
     const instance = this.#link.sockets.clientId();
     const link = this.#dashboardLink();
-    return errorResponse("not_on_list", request, { ...detail, link, ...(instance && { instance }) });
+    return errorResponse("not_on_list", request, { message, link, ...(instance && { instance }) });
   }
 
   #dashboardLink() {

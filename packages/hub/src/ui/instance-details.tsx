@@ -9,6 +9,7 @@ import { ActionForms } from "./action-forms.tsx";
 import { goneWords, Line, sessionTitle } from "./instance-card.tsx";
 import { ReportPlace } from "./instance-report.tsx";
 import { Since } from "./time.tsx";
+import { WhoMayUse } from "./who-may-use.tsx";
 import { STATE_WORDS } from "./words.ts";
 
 /** The id of what is behind a card, in the page. */
@@ -82,7 +83,7 @@ export function WholeDetails({ instance, entries, calendar, now }: DetailsProps)
 }
 
 function Facts({ instance, calendar, now }: Omit<DetailsProps, "entries">) {
-  const { software, upstream, absence } = instance;
+  const { software, upstream, absence, access } = instance;
   const exact = (at: number) => calendar.exact(at);
   return (
     <dl class="facts">
@@ -94,6 +95,14 @@ function Facts({ instance, calendar, now }: Omit<DetailsProps, "entries">) {
       />
       <Fact name="Connector" value={`${software.name} ${software.version}`} />
       <Fact name="Id" value={instance.clientId} />
+      {access !== null && (
+        <>
+          <dt>May use it</dt>
+          <dd>
+            <WhoMayUse access={access} />
+          </dd>
+        </>
+      )}
       <ConnectionFact instance={instance} now={now} />
       {absence !== null && (
         <Fact

@@ -3,6 +3,7 @@ import { instanceTitle, type Instance } from "../instance.ts";
 import { instanceOrigin, type OriginSettings } from "../origins.ts";
 import { routes } from "../routes.ts";
 import { Layout } from "./layout.tsx";
+import { WhoMayUse } from "./who-may-use.tsx";
 
 interface PathModeProps {
   instance: Instance;
@@ -38,7 +39,7 @@ export function PathModePage(props: PathModeProps) {
 
 /** Whether it is allowed, and the button that changes that. */
 function Standing({ instance, next, isAsked }: PathModeProps) {
-  const { label, pathTrusted } = instance;
+  const { label, pathTrusted, access } = instance;
   return (
     <section class="setting" aria-labelledby="standing">
       <h2 id="standing" role="status">
@@ -51,6 +52,11 @@ function Standing({ instance, next, isAsked }: PathModeProps) {
           ? "It opens below this hub's own address. Taking it back closes what is open there."
           : "Once you allow it, it opens below this hub's own address. Read first what that trusts."}
       </p>
+      {access !== null && (
+        <p>
+          <WhoMayUse access={access} /> may use it, in path mode, too.
+        </p>
+      )}
       <form class="inline-form" method="post" action={routes.clientPath(label)}>
         <input type="hidden" name="path" value={pathTrusted ? "take-back" : "allow"} />
         {isAsked && <input type="hidden" name="next" value={next} />}

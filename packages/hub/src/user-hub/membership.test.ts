@@ -963,6 +963,89 @@ describe("a change of the policy", () => {
   });
 });
 
+describe("whom lists of instances ask for", () => {
+  const organization = { kind: "organization", name: "acme" } as const;
+  const team = { kind: "team", name: "acme/core" } as const;
+  const standing = async ({ hub }: Person, group: typeof organization | typeof team) =>
+    (await hub.belonging(group)).standing;
+
+  it("belong to what GitHub said, until that is too old", async () => {
+    const ann = await member();
+    const before = asked().length;
+    expect(await ann.hub.belonging(organization)).toEqual({
+      standing: "member",
+      login: ann.login,
+      until: START + MAX_AGE_MS,
+    });
+    expect(await standing(ann, team)).toBe("not_known");
+    expect(asked()).toHaveLength(before);
+    pass(MAX_AGE_MS - MINUTE_MS);
+    github.leave("acme", ann.login);
+    expect(await standing(ann, organization)).toBe("member");
+    pass(MINUTE_MS);
+    expect(await standing(ann, organization)).toBe("untold");
+    expect(await ann.hub.admission()).toEqual(out("not_a_member"));
+  });
+
+  it("belong to a team that the hub lets in since, as GitHub is asked at once, once a minute at most", async () => {
+    const ann = await member();
+    github.joinTeam("acme", "core", ann.login);
+    await allow("team", core.id, "acme/core");
+    pass(MINUTE_MS);
+    expect(await standing(ann, team)).toBe("member");
+    const { length } = asked();
+    expect(await standing(ann, team)).toBe("member");
+    expect(asked()).toHaveLength(length);
+  });
+
+  it("belong to nothing once GitHub has been away for too long", async () => {
+    const ann = await member();
+    github.outage = "500";
+    pass(MAX_AGE_MS);
+    const { until } = await ann.hub.belonging(organization);
+    expect([await standing(ann, organization), until]).toEqual(["member", Date.now() + MINUTE_MS]);
+    pass(GRACE_MS);
+    expect(await standing(ann, organization)).toBe("untold");
+  });
+
+  it("have their instances told when what they belong to changes, where a list asks for it", async () => {
+    const ann = await member();
+    await allow("user", ann.id, ann.login);
+    const told: string[] = [];
+    await runInDurableObject(ann.hub, (object) => {
+      const tunnel = (label: string): Partial<TunnelRpc> => ({
+        membershipsChanged: (owner) => Promise.resolve(void told.push(`${owner} ${label}`)),
+      });
+      Object.defineProperty(object, "env", { value: { ...env, TUNNEL: { getByName: tunnel } } });
+    });
+    const lists = {
+      plain: undefined,
+      people: { users: ["x"] },
+      members: { organization: "acme" },
+      gone: { team: "acme/core" },
+    };
+    for (const [id, access] of Object.entries(lists))
+      await ann.hub.instanceConnected(connected(id, { access, connectedAt: START }));
+    await ann.hub.instanceGone("gone", START, "stopped", START);
+    await ann.hub.admission();
+    expect(told).toEqual([]);
+    expect(await ann.hub.membershipLost({ lost: "organization", ...acme })).toEqual(IN);
+    await vi.waitFor(() => expect(told).toEqual([`${ann.userId} members-abcdefghij`]));
+    expect(await standing(ann, organization)).toBe("not_member");
+  });
+
+  it("are known by the name that GitHub calls them by now", async () => {
+    const ann = await member();
+    github.rename(ann.login, "ann-renamed");
+    const browser = await browserOf(ann);
+    const sessionOf = async () => (await currentSession(browser, env))?.login;
+    expect(await sessionOf()).toBe(ann.login);
+    pass(MAX_AGE_MS);
+    expect(await ann.hub.belonging(organization)).toMatchObject({ standing: "member", login: "ann-renamed" });
+    expect(await sessionOf()).toBe("ann-renamed");
+  });
+});
+
 async function dumpObject(hub: Hub): Promise<string> {
   return runInDurableObject(hub, (_object, { storage }) => {
     const tables = storage.sql

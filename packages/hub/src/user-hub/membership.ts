@@ -120,17 +120,10 @@ export class Membership {
 
   /** As `UserHubRpc.belonging`. Who may not use the hub belongs to nothing. */
   async belonging(group: AccessGroup): Promise<Belonging> {
-    const { admitted } = await this.admission();
-    const [known, { policy, lifetime }] = await this.#read();
-    const now = Date.now();
-    if (known === null || !admitted) return { standing: "untold", login: "", until: now + ASK_EVERY_MS };
-    const { memberships } = known;
-    const grownOldAt = memberships.checkedAt + lifetime.maxAgeMs;
-    return {
-      standing: standingInGroup(group, memberships, policy),
-      login: memberships.login,
-      until: grownOldAt > now ? grownOldAt : now + ASK_EVERY_MS,
-    };
+    const belonging = await this.#belonging(group, await this.admission());
+    if (belonging.standing !== "unasked") return { ...belonging, standing: belonging.standing };
+    const { standing, ...asked } = await this.#belonging(group, await this.doubted());
+    return { ...asked, standing: standing === "unasked" ? "untold" : standing };
   }
 
   /** As `UserHubRpc.lookUp`. */
@@ -147,6 +140,20 @@ export class Membership {
       return { memberships: forgetAnswer(memberships, Date.now()), triedAt };
     });
     return this.#settle();
+  }
+
+  async #belonging(group: AccessGroup, { admitted }: Admission) {
+    const [known, { policy, lifetime }] = await this.#read();
+    const now = Date.now();
+    if (known === null || !admitted)
+      return { standing: "untold", login: "", until: now + ASK_EVERY_MS } as const;
+    const { memberships } = known;
+    const grownOldAt = memberships.checkedAt + lifetime.maxAgeMs;
+    return {
+      standing: standingInGroup(group, memberships, policy),
+      login: memberships.login,
+      until: grownOldAt > now ? grownOldAt : now + ASK_EVERY_MS,
+    };
   }
 
   async #shouldAsk(): Promise<boolean> {
