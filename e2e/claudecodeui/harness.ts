@@ -33,7 +33,13 @@ const TEMPORARY = process.platform === "linux" ? "/var/tmp" : tmpdir();
 
 /** Installs it where it is missing (about two minutes), and starts it. */
 export async function startRealClaudecodeui(
-  options: { home?: string; port?: number } = {},
+  options: {
+    home?: string;
+    port?: number;
+    /** Added to its own, for its process alone. */
+    environment?: Record<string, string>;
+    preload?: readonly string[];
+  } = {},
 ): Promise<RealClaudecodeui> {
   const installed = await installClaudecodeui({ report: (line) => process.stderr.write(`${line}\n`) });
   if (installed.claude === undefined)
@@ -57,7 +63,8 @@ export async function startRealClaudecodeui(
   const start = () =>
     startClaudecodeui(installed, {
       port,
-      environment: { ...environment, CLAUDE_CLI_PATH: installed.claude ?? "" },
+      environment: { ...environment, ...options.environment, CLAUDE_CLI_PATH: installed.claude ?? "" },
+      ...(options.preload && { preload: options.preload }),
       onOutput: (text) => (printed += text),
     });
   try {

@@ -69,12 +69,15 @@ export async function startClaudecodeui(
   options: {
     port: number;
     environment?: Record<string, string>;
+    /** Modules to load into its process first. */
+    preload?: readonly string[];
     /** Called with what it prints. */
     onOutput?: (text: string) => void;
   },
 ): Promise<RunningClaudecodeui> {
   const own = userEnvironment(process.env);
-  const child = spawn(installed.node, [installed.server], {
+  const imports = (options.preload ?? []).flatMap((module) => ["--import", module]);
+  const child = spawn(installed.node, [...imports, installed.server], {
     cwd: installed.folder,
     env: {
       ...own,
