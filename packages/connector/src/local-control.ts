@@ -65,7 +65,7 @@ export function startLocalControl(client: OrchestratorClient, options: LocalCont
 
 /** What the client said last, as it would be told. */
 function follow(client: OrchestratorClient, embedded: boolean): () => Running {
-  const { url: hub, clientId, target, metadata } = client.options;
+  const { url: hub, token, clientId, target, metadata } = client.options;
   const running: Running = {
     pid: process.pid,
     state: "starting",
@@ -82,7 +82,7 @@ function follow(client: OrchestratorClient, embedded: boolean): () => Running {
     if (running.state !== state) running.since = Date.now();
     running.state = state;
     if (reason === undefined) delete running.reason;
-    else running.reason = withoutSecrets(reason).slice(0, 1000);
+    else running.reason = withoutSecrets(reason.replaceAll(token, "…")).slice(0, 1000);
   };
   // What keeps an attempt from being made is told until one succeeds.
   client.on("connecting", () => running.state === "starting" && become("connecting"));
