@@ -3,7 +3,10 @@
 // nothing but its own instance; and whatever the page has done to its globals, nothing is thrown into it.
 "use strict";
 (() => {
-  const { hub, label } = document.currentScript?.dataset ?? {};
+  const { src = "", dataset: { hub, label } = {} } = document.currentScript ?? {};
+  const base = src.replace(/[^/]*$/, "");
+  // On the hub's own origin (path mode) its pages are reached from below the instance's prefix.
+  const pages = hub === location.origin ? base : `${hub}/`;
   // Before a page that runs later puts something else in their place.
   const [WebSocket, fetch] = [window.WebSocket, window.fetch.bind(window)];
   const MS = { ping: 30_000, answer: 10_000, first: 500, longest: 30_000, look: 55_000 };
@@ -119,18 +122,15 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
 
   function is(next) {
     if (next === state) return;
-    state = next;
-    since = Date.now();
+    [state, since] = [next, Date.now()];
     isLoud = ["away", "unreachable", "signed-out"].includes(next);
     draw();
   }
 
   // ── The frame ──
   function open() {
-    panel.hidden = false;
-    instead.hidden = true;
-    isLoud = false;
-    const address = new URL("/switcher", hub);
+    [panel.hidden, instead.hidden, isLoud] = [false, true, false];
+    const address = new URL("switcher", pages);
     address.searchParams.set("from", label);
     address.searchParams.set("next", location.pathname + location.search);
     frame = make("iframe", { src: address.href, title: "Switch instance", referrerpolicy: "origin" });
@@ -153,7 +153,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
   }
 
   function showInstead(why) {
-    const link = make("a", { href: new URL("/dashboard", hub).href }, "Dashboard");
+    const link = make("a", { href: new URL("dashboard", pages).href }, "Dashboard");
     instead.replaceChildren(why, " ", link);
     instead.hidden = false;
     frame.remove();
@@ -161,7 +161,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
   }
 
   function onPolicy({ blockedURI }) {
-    if (blockedURI.startsWith(hub) && frame !== undefined) showInstead("This page lets no frame be shown.");
+    if (blockedURI.startsWith(pages) && frame !== undefined) showInstead("This page lets no frame be shown.");
     // Each further attempt would be another complaint in its console.
     else if (blockedURI.endsWith("/.orchestrator/presence")) stop("unknown");
   }
@@ -182,7 +182,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
     clearTimeout(retryTimer);
     if (isOver || document.hidden || socket !== undefined) return;
     try {
-      socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/.orchestrator/presence");
+      socket = new WebSocket(`${base.replace(/^http/, "ws")}presence`);
     } catch {
       // A policy forbids it.
       return stop("unknown");
@@ -252,7 +252,7 @@ iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: 
 
   /** Why a WebSocket is refused only an ordinary request is told. */
   function ask() {
-    const answer = fetch("/.orchestrator/ready", { cache: "no-store", redirect: "manual" });
+    const answer = fetch(`${base}ready`, { cache: "no-store", redirect: "manual" });
     return answer.then(({ status }) => status).catch(() => 0);
   }
 

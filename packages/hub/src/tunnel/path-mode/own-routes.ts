@@ -29,7 +29,7 @@ export async function serveOwn(visit: PathVisit, session: Session): Promise<Resp
     case instanceRoutes.ready:
       return ready(visit, session);
     case instanceRoutes.switcher:
-      return toHub(routes.switcher, new URL(request.url).search);
+      return toHub(routes.switcher, withMode(request));
     case instanceRoutes.dashboard:
       return toHub(routes.dashboard, "");
     default:
@@ -53,6 +53,13 @@ async function ready({ request, env, label }: PathVisit, session: Session): Prom
   const isReady = await env.TUNNEL.getByName(label).isReady(session.userId, session.id);
   if (isReady === "signed_out") return errorResponse("sign_in_required", request);
   return new Response(null, { status: isReady ? 204 : 503, headers: { "cache-control": "no-store" } });
+}
+
+/** So that the frame knows on whose origin the page around it is. */
+function withMode(request: Request): string {
+  const { searchParams } = new URL(request.url);
+  searchParams.set("mode", "path");
+  return `?${searchParams.toString()}`;
 }
 
 /** The hub's own pages stand elsewhere; scripts of an instance's page reach them only from here. */
