@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { accessGroup, decideAccess, type AccessPerson } from "./access.ts";
-import { isAccessList, type AccessList } from "./control.ts";
+import type { AccessList } from "./instance-types.ts";
+import { isAccessList } from "./control.ts";
 
 const ann: AccessPerson = { id: "7", login: "Ann", organizations: [], teams: [] };
 const may = (list: AccessList | undefined, person: Partial<AccessPerson> = {}) => {

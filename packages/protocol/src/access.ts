@@ -2,7 +2,7 @@
  * Who may use an instance: its list held against a person. Pure, and the only place that decides: the hub refuses by it early,
  * the connector refuses by it whatever the hub did.
  */
-import type { AccessList } from "./control.ts";
+import type { AccessList } from "./instance-types.ts";
 
 /** The fields by which a hub tells a connector who asks. No browser's field of such a name ever gets that far. */
 export const IDENTITY_FIELDS = {

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { CONNECTION_ERRORS, ConnectionError, type ConnectionErrorCode } from "./errors.ts";
+import type { AccessList } from "./instance-types.ts";
 import { LIMITS, TEXT_LIMITS } from "./limits.ts";
 import { ClaudeSessionSchema, STATUSES } from "./status.ts";
 
@@ -36,49 +37,35 @@ const PeerLimitsSchema = v.object({
   max_websocket_message: count(1024, LIMITS.maxWindowBytes),
 });
 
-/** What an instance says about itself. All of it is shown to people and none of it is trusted. */
 export const InstanceMetadataSchema = v.object({
   hostname: text(TEXT_LIMITS.hostname),
   project: text(TEXT_LIMITS.project),
   platform: text(TEXT_LIMITS.platform),
   upstream: v.optional(SoftwareSchema),
 });
-export type InstanceMetadata = v.InferOutput<typeof InstanceMetadataSchema>;
 
 /** Milliseconds since the epoch, up to what a `Date` can hold. */
 const time = count(0, 8_640_000_000_000_000);
 
-/**
- * Why an instance was without its hub before this registration, as its connector saw it: its machine slept, its process did not
- * run while the machine did, or there was no way to the hub.
- */
 export const ABSENCE_CAUSES = ["asleep", "frozen", "network"] as const;
 const AbsenceSchema = v.object({ cause: v.picklist(ABSENCE_CAUSES), since: time, until: time });
-export type Absence = v.InferOutput<typeof AbsenceSchema>;
 
-/**
- * Who may use an instance, by GitHub's names: one of these users, or a member of the organisation, or of the team in it. With a
- * team the organisation alone is not enough. Names in any case; a user may be `name:id`, and then the id decides.
- */
 const AccessListSchema = v.object({
   users: v.optional(v.pipe(v.array(text(TEXT_LIMITS.gitHubName)), v.maxLength(TEXT_LIMITS.accessUsers))),
   organization: v.optional(text(TEXT_LIMITS.gitHubName)),
   team: v.optional(text(TEXT_LIMITS.gitHubName)),
 });
-export type AccessList = v.InferOutput<typeof AccessListSchema>;
 
 /** True of what `register` takes as a list; its names may still be nobody's. */
 export function isAccessList(value: unknown): value is AccessList {
   return v.is(AccessListSchema, value);
 }
 
-/** A line of the connector's recent log, for its owner. Shown to people and not trusted. */
 const LogLineSchema = v.object({
   at: time,
   level: v.picklist(["info", "warning", "error"]),
   text: text(TEXT_LIMITS.logLine),
 });
-export type LogLine = v.InferOutput<typeof LogLineSchema>;
 
 const StatusFields = {
   status: v.picklist(STATUSES),

@@ -1,6 +1,7 @@
 export * from "./access.ts";
 export * from "./control.ts";
 export * from "./errors.ts";
+export * from "./instance-types.ts";
 export * from "./limits.ts";
 export * from "./status.ts";
 export * from "./connection.ts";

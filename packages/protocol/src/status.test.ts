@@ -1,11 +1,6 @@
 import { expect, test } from "vitest";
-import {
-  deriveStatus,
-  needsPerson,
-  SESSION_STATES,
-  type ClaudeSession,
-  type SessionState,
-} from "./status.ts";
+import { deriveStatus, needsPerson, SESSION_STATES } from "./status.ts";
+import type { ClaudeSession, SessionState } from "./instance-types.ts";
 
 const session = (state: SessionState): ClaudeSession => ({ id: "s", project: "/p", state, since: 0 });
 

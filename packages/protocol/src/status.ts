@@ -1,11 +1,9 @@
 import * as v from "valibot";
+import type { ClaudeSession, SessionState, Status } from "./instance-types.ts";
 import { TEXT_LIMITS } from "./limits.ts";
 
-/** A status is one word about an instance: see `deriveStatus`. */
-export const STATUSES = ["idle", "active", "busy"] as const;
-export type Status = (typeof STATUSES)[number];
+export const STATUSES = ["idle", "active", "busy"] as const satisfies readonly Status[];
 
-/** What one Claude session is doing. The first three occupy it; `done` and `failed` stay until a person looks. */
 export const SESSION_STATES = [
   "working",
   "needs_permission",
@@ -13,12 +11,10 @@ export const SESSION_STATES = [
   "done",
   "failed",
   "idle",
-] as const;
-export type SessionState = (typeof SESSION_STATES)[number];
+] as const satisfies readonly SessionState[];
 
 const shortText = (max: number) => v.pipe(v.string(), v.maxLength(max));
 
-/** One Claude session of an instance. `since` is when it entered `state`, in milliseconds since the epoch. */
 export const ClaudeSessionSchema = v.object({
   id: v.pipe(v.string(), v.minLength(1), v.maxLength(TEXT_LIMITS.sessionId)),
   title: v.optional(shortText(TEXT_LIMITS.sessionTitle)),
@@ -27,7 +23,6 @@ export const ClaudeSessionSchema = v.object({
   /** Up to what a `Date` can hold. */
   since: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(8_640_000_000_000_000)),
 });
-export type ClaudeSession = v.InferOutput<typeof ClaudeSessionSchema>;
 
 /** True while the session waits for a person. */
 export function needsPerson(session: Pick<ClaudeSession, "state">): boolean {
