@@ -62,8 +62,8 @@ export async function placedAnswer(visit: PathVisit, response: Response): Promis
   if (response.webSocket) return new Response(null, { status: 101, headers, webSocket: response.webSocket });
   if (kind !== undefined) return rewritten(visit, { kind, headers, response });
   if (response.status === 304 && asksAfterRewritten(request.headers.get("if-none-match"))) newTag(headers);
-  const encodeBody = headers.has("content-encoding") ? "manual" : "automatic";
-  return new Response(response.body, { status: response.status, headers, encodeBody });
+  // Of a body that came compressed the platform hands on the bytes as they are; told that it is compressed already, it would not.
+  return new Response(response.body, { status: response.status, headers });
 }
 
 function rewrittenAs({ request }: PathVisit, { headers }: Response): Rewritten | undefined {

@@ -16,14 +16,16 @@ const echo = {
   },
 } as never;
 
-const page = (body: string | Uint8Array, headers: [string, string][] = []) =>
+const answering = (headers: [string, string][], body: Uint8Array) =>
   ({
     http(stream: { respond(head: object): void; write(data: Uint8Array): void; end(): void }) {
-      stream.respond({ status: 200, headers: [["content-type", "text/html"], ...headers] });
-      stream.write(typeof body === "string" ? text(body) : body);
+      stream.respond({ status: 200, headers });
+      stream.write(body);
       stream.end();
     },
   }) as never;
+
+const page = (body: string) => answering([["content-type", "text/html"]], text(body));
 
 interface Head {
   method: string;
@@ -68,6 +70,21 @@ describe("a page", () => {
       ),
     );
     expect(html).toContain(`<link href="${prefix}/a.css"></head><a href=${prefix}/b>b</a>`);
+  });
+});
+
+describe("what is compressed", () => {
+  test("and not rewritten arrives as it was sent", async () => {
+    const compressed = new Response("let a = 1;").body?.pipeThrough(new CompressionStream("gzip"));
+    const bytes = new Uint8Array(await new Response(compressed).arrayBuffer());
+    const script: [string, string][] = [
+      ["content-type", "text/javascript"],
+      ["content-encoding", "gzip"],
+    ];
+    const { look } = await pathInstance("ann", "compressed", answering(script, bytes));
+    const answer = await look("/a.js", { headers: { "accept-encoding": "gzip" } });
+    expect(answer.headers.get("content-encoding")).toBe("gzip");
+    expect(await answer.text()).toBe("let a = 1;");
   });
 });
 
