@@ -1,6 +1,6 @@
 /** Settings on a command line: `--orchestrator-url …` where a program embeds the connector, `--url …` for the command `orchestrator`. */
-import type { Flags } from "./settings-layers.ts";
-import { SETTING_NAMES, SETTINGS, type SettingName } from "./settings-table.ts";
+import type { Flags, SettingName } from "./settings-names.ts";
+import { SETTING_NAMES, SETTINGS } from "./settings-table.ts";
 import { closest } from "./settings-words.ts";
 
 const PREFIX = "--orchestrator-";

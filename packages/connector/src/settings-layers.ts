@@ -1,17 +1,15 @@
 /** The three sources of settings, each read and checked by itself. */
 import * as v from "valibot";
 import { written as writtenInFile, type SettingsFile } from "./settings-file.ts";
-import { definitionOf, SETTING_NAMES, SETTINGS, type SettingName, type Values } from "./settings-table.ts";
+import type { Flags, SettingName, SourceKind } from "./settings-names.ts";
+import { definitionOf, SETTING_NAMES, SETTINGS, type Values } from "./settings-table.ts";
 import { closest, problemWith } from "./settings-words.ts";
-
-/** What was given as a flag or by a program, with the words that name it to people, such as `--url`. */
-export type Flags = Partial<Record<SettingName | "config", { text: string; written: string }>>;
 
 export const CONFIG_VARIABLE = "ORCHESTRATOR_CONFIG";
 
 /** One source. */
 export interface Layer {
-  kind: "flag" | "environment" | "file";
+  kind: SourceKind;
   /** What will do. */
   values: Values;
   /** How everything that was given is named to people. */

@@ -1,6 +1,7 @@
 /** Every setting once: how it is written in the config file, in the environment and as a flag, and what it may be. */
 import { ClientIdSchema } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
+import type { SettingName } from "./settings-names.ts";
 import { HUB_ADDRESS_RULE, isHubAddress } from "./hub-address.ts";
 import { isLoopbackHost } from "./loopback.ts";
 
@@ -127,9 +128,8 @@ export const SETTINGS = {
     fileRule: "must be true or false",
     fromText: (text: string) => chosen(text, ["1", "0"]),
   },
-} satisfies Record<string, Definition>;
+} satisfies Record<SettingName, Definition>;
 
-export type SettingName = keyof typeof SETTINGS;
 export type Values = { [Name in SettingName]?: v.InferOutput<(typeof SETTINGS)[Name]["schema"]> };
 
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];

@@ -1,6 +1,7 @@
 /** What is said of a setting that will not do: how it was written, what it was, what it may be. Secrets are never in it. */
 import { withoutSecrets } from "./log.ts";
-import { definitionOf, INTERVALS, type SettingName } from "./settings-table.ts";
+import type { SettingName } from "./settings-names.ts";
+import { definitionOf, INTERVALS } from "./settings-table.ts";
 
 const SHOWN_CHARACTERS = 200;
 

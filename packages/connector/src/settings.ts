@@ -6,18 +6,11 @@ import { join } from "node:path";
 import type { AccessList } from "@ai-orchestrator/protocol";
 import { readSettingsFile, SETTINGS_FILE, type SettingsFile, written } from "./settings-file.ts";
 import { settingsFolder } from "./settings-folder.ts";
-import {
-  CONFIG_VARIABLE,
-  type Flags,
-  isAccess,
-  type Layer,
-  readEnvironment,
-  readFile,
-  readFlags,
-} from "./settings-layers.ts";
-import { definitionOf, INTERVALS, type SettingName, type Values } from "./settings-table.ts";
+import { CONFIG_VARIABLE, isAccess, readEnvironment, readFile, readFlags } from "./settings-layers.ts";
+import type { Flags, SettingName, SourceKind } from "./settings-names.ts";
+import { definitionOf, INTERVALS, type Values } from "./settings-table.ts";
 
-export type { Flags } from "./settings-layers.ts";
+export type { Flags } from "./settings-names.ts";
 
 export interface Settings {
   /** `standalone`: there is no connection to a hub, because nobody asked for one. */
@@ -43,7 +36,7 @@ export interface Settings {
 
 /** Where a value came from, and how it is written there. */
 export interface Origin {
-  kind: Layer["kind"] | "default";
+  kind: SourceKind | "default";
   written: string;
 }
 export type Origins = { [Name in keyof Settings]?: Origin };
