@@ -7,6 +7,7 @@ import messages from "../vectors/messages.json" with { type: "json" };
 import request from "../vectors/request.json" with { type: "json" };
 import reset from "../vectors/reset.json" with { type: "json" };
 import response from "../vectors/response.json" with { type: "json" };
+import versionOne from "../vectors/version-1.json" with { type: "json" };
 import window from "../vectors/window.json" with { type: "json" };
 import { encodeControl, parseConnectorMessage, parseHubMessage, type HubMessage } from "./control.ts";
 import { ConnectionError, STREAM_ERRORS, streamErrorName } from "./errors.ts";
@@ -20,6 +21,7 @@ import {
 import { decodeCode, encodeCode } from "./reason.ts";
 import { toHex } from "./testing/naive-codec.ts";
 import { Pair } from "./testing/pair.ts";
+import { encodeMessage, parseMessage, type HubMessage as VersionOneHubMessage } from "./version-1.ts";
 import { bytesOf, type FrameVector, type MalformedVector, type VectorFrame } from "./testing/vectors.ts";
 
 const files = { request, response, data, window, reset, close, messages };
@@ -133,6 +135,27 @@ function outcomeOf(parse: () => unknown): { message: unknown } | { error: string
     throw error;
   }
 }
+
+describe("version-1.json", () => {
+  const vectors = versionOne.vectors as {
+    name: string;
+    from: string;
+    text: string;
+    message?: object | null;
+    costs?: string | null;
+    error?: string;
+  }[];
+
+  test.each(vectors.filter(({ from }) => from === "client"))("$name", ({ text, message, costs, error }) => {
+    const outcome = outcomeOf(() => parseMessage(text));
+    if (costs === undefined) expect(outcome).toEqual(error === undefined ? { message } : { error });
+    else expect(outcome).toMatchObject({ message: { type: "malformed", request_id: costs ?? undefined } });
+  });
+
+  test.each(vectors.filter(({ from }) => from === "hub"))("$name is written so", ({ text, message }) => {
+    expect(encodeMessage(message as VersionOneHubMessage)).toBe(text);
+  });
+});
 
 describe("malformed.json", () => {
   test.each(malformed.vectors as MalformedVector[])("$name", (vector) => {

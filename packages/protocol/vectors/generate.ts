@@ -205,6 +205,57 @@ function malformedVectors(): MalformedVector[] {
 
 write("control", controlAbout(), controlVectors());
 
+write("version-1", versionOneAbout(), versionOneVectors());
+
+function versionOneAbout(): string {
+  return "Messages of version 1. `text` travels; from a client, `message` is what it means to the hub, null for one that is ignored; `costs` is the request that it costs, null where it names none; or `error`, the name under which the connection ends. From the hub, `message` is written so.";
+}
+
+function versionOneVectors(): unknown[] {
+  const metadata = { hostname: "laptop", project: "/home/ada/shop", status: "active", version: "1.8.0", platform: "linux", callback_url: "http://127.0.0.1:3001" };
+  const { hostname, project, platform, version, status } = metadata;
+  const register = { type: "register", client_id: "laptop-1", user_token: "orc_token", metadata };
+  const nothing = { hostname: "", project: "", platform: "", version: "", status: "idle" };
+  const fields = [["content-type", "text/html"], ["set-cookie", "a=1"], ["set-cookie", "b=2"]];
+  const client = (name: string, message: unknown, rest: object) => ({ name, from: "client", text: typeof message === "string" ? message : JSON.stringify(message), ...rest });
+  const same = (name: string, message: object) => client(name, message, { message });
+  const hub = (name: string, message: object) => ({ name, from: "hub", text: JSON.stringify(message), message });
+  return [
+    client("register", register, { message: { ...register, metadata: { hostname, project, platform, version, status } } }),
+    client("register with the token in the URL, and nothing said", { type: "register" }, { message: { type: "register", metadata: nothing } }),
+    client("register with metadata that is none", { ...register, metadata: { hostname: 7, status: "thinking", project: null } }, { message: { ...register, metadata: nothing } }),
+    client("register with a client_id that is none", { ...register, client_id: "my laptop" }, { costs: null }),
+    same("ping", { type: "ping", client_id: "laptop-1" }),
+    client("a ping with a time", { type: "ping", client_id: "laptop-1", at: 1 }, { message: { type: "ping", client_id: "laptop-1" } }),
+    client("status_update", { type: "status_update", client_id: "laptop-1", status: "busy" }, { message: { type: "status_update", status: "busy" } }),
+    client("status_update with a word of its own", { type: "status_update", client_id: "laptop-1", status: "asleep" }, { costs: null }),
+    same("http_proxy_response", { type: "http_proxy_response", request_id: "r1", status: 200, headers: fields, body: "<p>ü</p>" }),
+    same("http_proxy_response of bytes", { type: "http_proxy_response", request_id: "r1", status: 200, headers: [["x-orch-encoding", "base64"]], body: "AP8=" }),
+    client("http_proxy_response without headers and body", { type: "http_proxy_response", request_id: "r1", status: 204 }, { message: { type: "http_proxy_response", request_id: "r1", status: 204, headers: [], body: "" } }),
+    client("http_proxy_response with status 101", { type: "http_proxy_response", request_id: "r1", status: 101, headers: [], body: "" }, { costs: "r1" }),
+    client("http_proxy_response with headers that are no list", { type: "http_proxy_response", request_id: "r1", status: 200, headers: { a: "b" }, body: "" }, { costs: "r1" }),
+    client("http_proxy_response to nothing", { type: "http_proxy_response", status: 200, headers: [], body: "" }, { costs: null }),
+    same("response_chunk of text", { type: "response_chunk", request_id: "r2", data: "{}" }),
+    same("response_chunk of an object", { type: "response_chunk", request_id: "r2", data: { type: "claude-response" } }),
+    client("response_complete", { type: "response_complete", request_id: "r2", data: null }, { message: { type: "response_complete", request_id: "r2" } }),
+    same("error of a request", { type: "error", request_id: "r2", message: "no such session" }),
+    same("error of none", { type: "error", message: "out of memory" }),
+    client("a type of its own", { type: "telemetry", load: 1 }, { message: null }),
+    client("a hub's message", { type: "command", command: "disconnect" }, { message: null }),
+    client("not JSON", "register", { error: "bad_message" }),
+    client("no type", {}, { error: "bad_message" }),
+    hub("registered", { type: "registered", success: true }),
+    hub("registered, to give up", { type: "registered", success: false, message: "The token was revoked." }),
+    hub("pong", { type: "pong", client_id: "laptop-1" }),
+    hub("http_proxy_request", { type: "http_proxy_request", request_id: "r1", method: "POST", path: "/api/projects?all=1", headers: [["content-type", "application/json"]], body: "{}", proxy_base: "/clients/laptop-1a2b3c4d/proxy" }),
+    hub("user_request", { type: "user_request", request_id: "r2", action: "claude-command", payload: { command: "hi" } }),
+    hub("user_request that closes another", { type: "user_request", request_id: "r2", action: "close", payload: {} }),
+    hub("command: disconnect", { type: "command", command: "disconnect" }),
+    hub("command: refresh_status", { type: "command", command: "refresh_status" }),
+    hub("error", { type: "error", message: "A newer connection of this instance has taken over." }),
+  ];
+}
+
 function controlAbout(): string {
   return "Control messages. `text` travels; `message` is what it means to the receiver, null for one that is ignored; or `error`, the name under which the connection ends.";
 }
