@@ -6,7 +6,14 @@ import { join } from "node:path";
 import type { AccessList } from "@ai-orchestrator/protocol";
 import { readSettingsFile, SETTINGS_FILE, type SettingsFile, written } from "./settings-file.ts";
 import { settingsFolder } from "./settings-folder.ts";
-import { CONFIG_VARIABLE, isAccess, readEnvironment, readFile, readFlags } from "./settings-layers.ts";
+import {
+  CONFIG_VARIABLE,
+  isAccess,
+  type Layer,
+  readEnvironment,
+  readFile,
+  readFlags,
+} from "./settings-layers.ts";
 import type { Flags, SettingName, SourceKind } from "./settings-names.ts";
 import { definitionOf, INTERVALS, type Values } from "./settings-table.ts";
 
