@@ -14,9 +14,12 @@ import {
 } from "./application.ts";
 import { type Child, startChild } from "./child.ts";
 import { findCredentials } from "./credentials.ts";
+import { isDisconnectedSince, takeBack } from "./disconnected.ts";
 import { EXIT } from "./exit-codes.ts";
 import { report } from "./report.ts";
 import type { Terminal } from "./terminal.ts";
+
+const DISCONNECTED = "Disconnected by orchestrator disconnect; orchestrator connect connects again";
 
 export interface ConnectOptions extends Pick<ConnectArguments, "background" | "pair" | "qr"> {
   read: ReadSettings;
@@ -30,13 +33,15 @@ export interface ConnectOptions extends Pick<ConnectArguments, "background" | "p
 
 /** Runs until `signal`, the end of the program started, or a hub that says to stay away. Resolves to the exit code. */
 export async function connect(options: ConnectOptions): Promise<number> {
-  const { read, background, env, terminal, signal, command } = options;
+  const { background, env, terminal, signal, command } = options;
   const home = env["HOME"] ?? homedir();
-  if (command.length > 0) return connectChild(options, home);
+  const read = await takeBack(options.read, terminal);
+  const taken = { ...options, read };
+  if (command.length > 0) return connectChild(taken, home);
   const { target } = read.settings;
   const application = await findApplication({ target, env, home, terminal, signal, waits: background });
   if (signal.aborted) return EXIT.ended;
-  return application === undefined ? EXIT.notFound : run(application, options, signal);
+  return application === undefined ? EXIT.notFound : run(application, taken, signal);
 }
 
 async function connectChild(options: ConnectOptions, home: string): Promise<number> {
@@ -71,6 +76,10 @@ async function endChild(child: Child, ended: Promise<number>, signal: AbortSigna
 async function run(application: Application, options: ConnectOptions, signal: AbortSignal): Promise<number> {
   const { read, env, terminal } = options;
   const { settings } = read;
+  if (isDisconnectedSince(read)) {
+    terminal.say(DISCONNECTED);
+    return EXIT.ended;
+  }
   const { clientId } = await identify(application.target, options);
   const metadata = {
     hostname: settings.name ?? hostname(),
@@ -94,9 +103,7 @@ async function run(application: Application, options: ConnectOptions, signal: Ab
   startLocalControl(client, {
     folder: settingsFolder(env),
     disconnect: async () => {
-      terminal.say(
-        "Disconnected: orchestrator disconnect was said here. orchestrator connect connects again",
-      );
+      terminal.say(DISCONNECTED);
       await client.stop();
     },
     failed: (message) => terminal.say(`Note: ${message}`),

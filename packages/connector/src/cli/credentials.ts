@@ -1,6 +1,5 @@
 /** With which hub to connect, and with what token. */
 import type { InstanceMetadata } from "@ai-orchestrator/protocol";
-import { writeSettings } from "../settings-write.ts";
 import type { ConnectOptions } from "./connect.ts";
 import { EXIT } from "./exit-codes.ts";
 import { pairAtTerminal } from "./pair.ts";
@@ -23,12 +22,7 @@ export async function findCredentials(
 ): Promise<Credentials | number> {
   const { read, background, terminal } = options;
   const { url = "", token } = read.settings;
-  if (token !== undefined && !options.pair) {
-    // Asking for the connection that is kept in the file takes back what `orchestrator disconnect` has written there.
-    if (read.isDisabledInFile && read.origins.token?.kind === "file")
-      await writeSettings(read.file, { enabled: true });
-    return { url, token };
-  }
+  if (token !== undefined && !options.pair) return { url, token };
   if (background) {
     terminal.say(`There is no token for ${url} in ${read.file}; orchestrator connect gets one`, "bad");
     return EXIT.wrongUse;
