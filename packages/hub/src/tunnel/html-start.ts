@@ -14,6 +14,7 @@ const SPACE = /[\t\n\f\r \u00ef\u00bb\u00bf]+/y;
 const COMMENT = /<!--(?:-?>|[^]*?--!?>)|<!(?!--)[^>]*>|<\?[^>]*>/y;
 /** A document of two bytes a character says so by its first two, whatever its header says. */
 const UTF_16 = /^(?:\u00ff\u00fe|\u00fe\u00ff)/;
+const UTF_16_BEGUN = /^[\u00fe\u00ff]$/;
 /** A quote counts only where an attribute's value begins. */
 const ATTRIBUTES = String.raw`(?=[\t\n\f\r />])(?:=[\t\n\f\r ]*(?:"[^"]*"|'[^']*')|=(?![\t\n\f\r ]*["'])|[^>=])*>`;
 const HTML_TAG = new RegExp(`<html${ATTRIBUTES}`, "iy");
@@ -24,6 +25,7 @@ const INCOMPLETE = /(?:<!|<\?|<(?:html|head)[\t\n\f\r /]|<(?:h(?:t(?:ml?)?|e(?:a
 /** Searches the beginning of a document, or what of it was left after `before`. One character for each byte. */
 export function findHead(text: string): HeadSearch {
   if (UTF_16.test(text)) return { found: "never" };
+  if (UTF_16_BEGUN.test(text)) return { found: "not_yet", before: 0 };
   let at = 0;
   for (;;) {
     const next = skip(text, at);

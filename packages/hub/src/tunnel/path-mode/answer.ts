@@ -13,6 +13,7 @@ import { createCssScanner } from "./css.ts";
 import { HeadScanner } from "./head.ts";
 import { HtmlScanner } from "./html.ts";
 import { withInsertions } from "./insertions.ts";
+import { READABLE_ENCODING } from "./instance-request.ts";
 import { placedManifest } from "./manifest.ts";
 import type { PathPlace } from "./place.ts";
 import { allowScript } from "./script-policy.ts";
@@ -67,7 +68,9 @@ export async function placedAnswer(visit: PathVisit, response: Response): Promis
 }
 
 function rewrittenAs({ request }: PathVisit, { headers }: Response): Rewritten | undefined {
-  if (headers.get(CLIENT_VERSION) === "1") return undefined;
+  const encoding = headers.get("content-encoding") ?? "identity";
+  if (headers.get(CLIENT_VERSION) === "1" || !READABLE_ENCODING.test(encoding.toLowerCase()))
+    return undefined;
   const type = contentType(headers);
   if (request.headers.get("service-worker") === "script")
     return /(?:java|ecma)script$/.test(type) ? "worker" : undefined;

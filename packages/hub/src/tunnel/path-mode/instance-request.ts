@@ -3,8 +3,8 @@ import { ownCookies } from "./answer-headers.ts";
 import type { PathPlace } from "./place.ts";
 import { ownTags } from "./validators.ts";
 
-/** What this side can undo where a body is to be rewritten. */
-const READABLE_ENCODING = /^(?:br|deflate|gzip|identity|\*)$/;
+/** What the platform undoes by itself where a body is read. */
+export const READABLE_ENCODING = /^(?:br|gzip|identity)$/;
 
 /** The request without the prefix; `path` begins with a slash. */
 export function instanceRequest(request: Request, place: PathPlace, path: string): Request {
