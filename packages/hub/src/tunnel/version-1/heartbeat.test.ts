@@ -83,6 +83,7 @@ test("written otherwise, the first wakes and none after it, and none writes a ro
 
 test("with a time in each, or too long to be learnt, each wakes, writes nothing, and is answered", async () => {
   const client = await connectVersionOne(token, "timed");
+  await settled();
   for (let count = 0; count < 3; count++) {
     await evict("timed");
     const { calls, rows, d1Rows } = await metered(() =>
@@ -105,6 +106,29 @@ test("held by the Worker until it registered, a client's pings are answered like
   const cost = await costOf(() => ping(client, version1.pingText("relayed")));
   expect(cost).toEqual(NOTHING);
 });
+
+test(
+  "let the object fall asleep by itself, by whichever way the client came in",
+  { timeout: 30_000 },
+  async () => {
+    const direct = await connectVersionOne(token, "sleepy");
+    const relayed = openClient(await dialVersionOne({}));
+    relayed.send({ type: "register", client_id: "sleepy-relayed", user_token: token, metadata: METADATA });
+    await answered(relayed, "registered");
+    const clients = { sleepy: direct, "sleepy-relayed": relayed };
+    for (const id of Object.keys(clients))
+      await runInDurableObject(
+        await tunnelOf(OWNER, id),
+        (object) => void Object.assign(object, { marked: true }),
+      );
+    for (let second = 0; second < 12; second++) {
+      for (const [id, client] of Object.entries(clients)) await ping(client, version1.pingText(id));
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+    for (const id of Object.keys(clients))
+      expect(await runInDurableObject(await tunnelOf(OWNER, id), (object) => "marked" in object)).toBe(false);
+  },
+);
 
 test("prove that the client lives, by whomever they are answered, and their absence that it does not", async () => {
   for (const [clientId, text] of [
