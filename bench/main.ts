@@ -8,12 +8,14 @@ import { build } from "../packages/hub/local/build.ts";
 import { benchFirstLoad } from "./dashboard/first-load.ts";
 import { benchLighthouse } from "./dashboard/lighthouse.ts";
 import { benchStatusToScreen } from "./dashboard/status-to-screen.ts";
+import { benchLocalUse } from "./local-use/local-use.ts";
 import { printTable } from "./report.ts";
 
 const benches: Record<string, () => Promise<void>> = {
   "status-to-screen": benchStatusToScreen,
   "first-load": benchFirstLoad,
   lighthouse: benchLighthouse,
+  "local-use": benchLocalUse,
 };
 
 /** Names for several at once. */
