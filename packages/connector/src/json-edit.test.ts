@@ -30,6 +30,8 @@ test.each<[string, string, JsonChanges, string]>([
   ["the first out", '{"o": {"a": 1, "b": 2}}', { a: null }, '{"o": {"b": 2}}'],
   ["the last out", '{"o": {"a": 1, "b": {"c": [2]}}}', { b: null }, '{"o": {"a": 1}}'],
   ["the only one out", '{"o": {"a": 1}}', { a: null }, '{"o": {}}'],
+  ["the last of two, which counts", '{"o": {"a": 1, "a": 2}}', { a: 3 }, '{"o": {"a": 1, "a": 3}}'],
+  ["both of two out", '{"o": {"a": 1, "b": 1, "a": 2}}', { a: null }, '{"o": {"b": 1}}'],
   [
     "the one whose name is escaped",
     String.raw`{"\u006f": {"\u0061": "}\",{"}}`,

@@ -32,13 +32,14 @@ const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
  */
 export function editSection(text: string, section: string, changes: JsonChanges): string {
   const whole = shapeOf(text, text.indexOf("{"));
-  const found = whole.members.find(({ key }) => key === section);
+  const found = whole.members.findLast(({ key }) => key === section);
   if (!found) return insert(text, whole, section, added(changes));
   let edited = text;
   for (const [key, value] of Object.entries(changes)) {
     const shape = shapeOf(edited, found.valueStart);
-    const member = shape.members.find((one) => one.key === key);
-    if (value === null) edited = member ? remove(edited, shape, member) : edited;
+    // The last of several is the one that counts.
+    const member = shape.members.findLast((one) => one.key === key);
+    if (value === null) edited = without(edited, found.valueStart, key);
     else if (member) edited = splice(edited, member.valueStart, member.end, JSON.stringify(value));
     else edited = insert(edited, shape, key, value);
   }
@@ -97,6 +98,12 @@ function insert(text: string, { open, close, members }: Shape, key: string, valu
   return last
     ? splice(text, last.end, last.end, `,${written}`)
     : splice(text, open + 1, close, written + lineBefore);
+}
+
+function without(text: string, open: number, key: string): string {
+  const shape = shapeOf(text, open);
+  const member = shape.members.find((one) => one.key === key);
+  return member ? without(remove(text, shape, member), open, key) : text;
 }
 
 function remove(text: string, { open, members }: Shape, member: Member): string {

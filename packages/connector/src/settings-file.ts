@@ -60,7 +60,7 @@ function readSection(file: SettingsFile, text: string, stats: Stats): void {
   }
   file.unknown.push(...misplaced(file.path, Object.keys(whole.output)));
   const given = whole.output[SECTION];
-  const section = v.safeParse(ObjectSchema, given ?? {});
+  const section = v.safeParse(ObjectSchema, given === undefined ? {} : given);
   if (section.success) file.section = section.output;
   else file.problems.push(`${file.path}: "${SECTION}" must be an object, { … }`);
   for (const key of Object.keys(file.section)) {

@@ -5,6 +5,7 @@ import type { Flags, SettingName, SourceKind } from "./settings-names.ts";
 import { definitionOf, SETTING_NAMES, SETTINGS, type Values } from "./settings-table.ts";
 import { closest, problemWith } from "./settings-words.ts";
 
+const PREFIX = "ORCHESTRATOR_";
 export const CONFIG_VARIABLE = "ORCHESTRATOR_CONFIG";
 
 /** One source. */
@@ -15,6 +16,7 @@ export interface Layer {
   /** How everything that was given is named to people. */
   written: Partial<Record<SettingName, string>>;
   problems: string[];
+  warnings: string[];
 }
 
 interface Given {
@@ -43,7 +45,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Layer {
     return [{ name, ...fromText(name, text), written: variable }];
   });
   const layer = check("environment", given);
-  layer.problems.push(...misspelt(env));
+  tellMisspelt(env, layer);
   return layer;
 }
 
@@ -69,7 +71,7 @@ function fromText(name: SettingName, text: string): { raw: string; value: unknow
 }
 
 function check(kind: Layer["kind"], given: Given[]): Layer {
-  const layer: Layer = { kind, values: {}, written: {}, problems: [] };
+  const layer: Layer = { kind, values: {}, written: {}, problems: [], warnings: [] };
   for (const { name, raw, value, written } of given) {
     layer.written[name] = written;
     const parsed = v.safeParse(SETTINGS[name].schema, value);
@@ -94,15 +96,18 @@ function teamWithoutOrganization({ kind, values, written }: Layer): string | und
   return `${written.team}: ${JSON.stringify(team)} is not a team of ${organization}, which ${written.organization} names`;
 }
 
-/** Variables that were probably meant: an access list with a wrong name would let everybody in. */
-function misspelt(env: NodeJS.ProcessEnv): string[] {
-  const known = [CONFIG_VARIABLE, ...SETTING_NAMES.map((name) => SETTINGS[name].variable)];
-  return Object.keys(env).flatMap((name) => {
-    if (!name.startsWith("ORCHESTRATOR_") || known.includes(name)) return [];
-    const near = closest(
-      name.slice("ORCHESTRATOR_".length),
-      known.map((variable) => variable.slice("ORCHESTRATOR_".length)),
-    );
-    return near === undefined ? [] : [`${name}: is not known; did you mean ORCHESTRATOR_${near}?`];
-  });
+/** Variables that are none of ours, but nearly. A list of who may use the instance under a wrong name would let everybody in. */
+function tellMisspelt(env: NodeJS.ProcessEnv, { problems, warnings }: Layer): void {
+  const known = new Map(
+    SETTING_NAMES.map((name) => [definitionOf(name).variable.slice(PREFIX.length), name]),
+  );
+  for (const variable of Object.keys(env)) {
+    const rest = variable.slice(PREFIX.length);
+    if (!variable.startsWith(PREFIX) || variable === CONFIG_VARIABLE || known.has(rest)) continue;
+    const near = closest(rest, [...known.keys()]);
+    const name = near === undefined ? undefined : known.get(near);
+    if (name === undefined) continue;
+    const told = isAccess(name) ? problems : warnings;
+    told.push(`${variable}: is not known; did you mean ${PREFIX}${near}?`);
+  }
 }

@@ -306,6 +306,25 @@ describe("whom a token is sent to", () => {
   });
 });
 
+test("a token that is there, but for another hub, is told where a token is needed", () => {
+  const env = { ORCHESTRATOR_URL: "https://other.example.com", ORCHESTRATOR_TOKEN: token };
+  expect(problemsOf({ url }, env, { needs: ["url", "token"] })).toEqual([
+    expect.stringMatching(/^--token, .*: is missing/),
+    expect.stringMatching(/^ORCHESTRATOR_TOKEN: belongs to https:\/\/other.example.com/),
+  ]);
+});
+
+test("a variable that is nearly one of ours is warned of; other programs have theirs", () => {
+  const env = {
+    ORCHESTRATOR_HEARTBEAT_INTERVALL: "1",
+    ORCHESTRATOR_ADMIN_TOKEN: "x",
+    ORCHESTRATOR_STATE: "x",
+  };
+  expect(read({ url, token }, env).warnings).toEqual([
+    "ORCHESTRATOR_HEARTBEAT_INTERVALL: is not known; did you mean ORCHESTRATOR_HEARTBEAT_INTERVAL?",
+  ]);
+});
+
 describe("who may use the instance", () => {
   const access = (given: Given, env: NodeJS.ProcessEnv = {}) =>
     read({ url, token, ...given }, env).settings.access;
@@ -400,6 +419,7 @@ describe("the config file", () => {
     ["empty", "", /: is not JSON/],
     ["no object", "[]", /: must hold a JSON object/],
     ["null", "null", /: must hold a JSON object/],
+    ["with null for a section", '{"orchestrator": null}', /: "orchestrator" must be an object, { … }$/],
     [
       "without the section",
       '{"url": "x"}',

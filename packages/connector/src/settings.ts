@@ -2,7 +2,7 @@
  * What a person sets, in three ways with one meaning. Flags go before the environment, the environment before the config file, and
  * that before what is usual. Everything that is given is checked, in force or not, and all that is wrong is told at once.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { AccessList } from "@ai-orchestrator/protocol";
 import { readSettingsFile, SETTINGS_FILE, type SettingsFile, written } from "./settings-file.ts";
 import { settingsFolder } from "./settings-folder.ts";
@@ -102,11 +102,13 @@ export function inspectSettings(sources: SettingsSources): ReadSettings & { prob
     // What was given and will not do is told already.
     const absent = needed.filter((name) => !layers.some((layer) => isWrong(layer, name)));
     problems.push(...absent.map((name) => missing(name, file.path)));
+    // Why a token that is there is none for this hub.
+    if (absent.includes("token")) problems.push(...warnings);
   }
   return {
     settings,
     origins,
-    warnings: [...file.warnings, ...warnings],
+    warnings: [...file.warnings, ...layers.flatMap((layer) => layer.warnings), ...warnings],
     file: file.path,
     isDisabledInFile: file.section["enabled"] === false,
     problems,
@@ -115,7 +117,10 @@ export function inspectSettings(sources: SettingsSources): ReadSettings & { prob
 
 function findFile({ flags, env, folder }: SettingsSources): SettingsFile {
   const named = flags?.config?.text ?? (env[CONFIG_VARIABLE] || undefined);
-  return readSettingsFile(named ?? join(folder ?? settingsFolder(env), SETTINGS_FILE), named !== undefined);
+  return readSettingsFile(
+    named === undefined ? join(folder ?? settingsFolder(env), SETTINGS_FILE) : resolve(named),
+    named !== undefined,
+  );
 }
 
 function isWrong({ written: given, values }: Layer, name: SettingName): boolean {

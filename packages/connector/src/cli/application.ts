@@ -9,8 +9,8 @@ import { portOwner, type PortOwner } from "../port-owner.ts";
 import type { Terminal } from "./terminal.ts";
 
 const LOOK_EVERY_MS = 300;
-/** Once it was said that nothing answers. */
-const LOOK_LATER_EVERY_MS = 2_000;
+/** Once it was said that nothing answers. To look for one that nobody has named is more work than to ask one. */
+const LOOK_LATER_EVERY_MS = { named: 2_000, any: 10_000 };
 const SAY_AFTER_MS = 30_000;
 
 export interface Application {
@@ -34,7 +34,11 @@ export interface ApplicationPlace {
 /** One that runs already; undefined, having said so, where there is none. One that was named is waited for. */
 export async function findApplication(place: ApplicationPlace): Promise<Application | undefined> {
   const { terminal, home } = place;
-  const notice = (message: string) => terminal.say(`Note: ${message}`);
+  const said = new Set<string>();
+  const notice = (message: string) => {
+    if (!said.has(message)) terminal.say(`Note: ${message}`);
+    said.add(message);
+  };
   const look = async () => (await findClaudecodeui({ home, notice }))?.target;
   const target = place.target ?? (place.waits === true ? await waitFor(look, place) : await look());
   if (target !== undefined) return describeApplication(target, place);
@@ -115,6 +119,7 @@ async function waitFor(
   { target, terminal, signal }: ApplicationPlace,
 ): Promise<string | undefined> {
   const sayAt = Date.now() + (target === undefined ? SAY_AFTER_MS : LOOK_EVERY_MS);
+  const laterMs = LOOK_LATER_EVERY_MS[target === undefined ? "any" : "named"];
   let said = false;
   for (;;) {
     const found = await look();
@@ -123,7 +128,7 @@ async function waitFor(
       terminal.say(`Nothing answers at ${target ?? "any known address"} yet; waiting`, "quiet");
       said = true;
     }
-    await delay(said ? LOOK_LATER_EVERY_MS : LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+    await delay(said ? laterMs : LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
