@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createPlainAdapter, OrchestratorClient, type Adapter } from "@ai-orchestrator/connector";
 import type { ClaudeSession, SessionState } from "@ai-orchestrator/protocol";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import type { HubSettings } from "../../packages/hub/local/settings.ts";
 import { launchBrowser } from "../browser.ts";
 import { startHub, type TestHub } from "../hub.ts";
 import { Watch } from "./watch.ts";
@@ -46,8 +47,8 @@ const NOWHERE = "http://127.0.0.1:9";
 const PATIENCE_MS = 10_000;
 
 /** One running stage for the tests of a file. */
-export async function startStage(): Promise<Stage> {
-  const [hub, browser] = await Promise.all([startHub(), launchBrowser()]);
+export async function startStage(settings: HubSettings = {}): Promise<Stage> {
+  const [hub, browser] = await Promise.all([startHub({ settings }), launchBrowser()]);
   const puppets = new Set<Puppet>();
   const contexts = new Set<BrowserContext>();
   const profile = async (options: BrowserContextOptions = {}) => {

@@ -232,6 +232,32 @@ describe("the database", () => {
     expect((await countQueries(stale)).queries).toBeGreaterThan(0);
   });
 
+  test("is not asked for what is proxied in path mode while the access cookie is fresh, and one Tunnel is asked once", async () => {
+    const { text } = await issueInstanceToken(env.DB, { userId: "ann", name: "hot" });
+    await connectFake(text, "hot-path");
+    const label = await instanceLabel("ann", "hot-path");
+    await env.USER_HUB.getByName("ann").act(label, { action: "trust_path" }, "ann");
+    await quiet();
+    const browser = await newBrowser();
+    const headers = {
+      "sec-fetch-mode": "no-cors",
+      "sec-fetch-dest": "script",
+      "sec-fetch-site": "same-origin",
+    };
+    const asset = () => browser.ask(`${routes.clientProxy(label)}/assets/app.js`);
+
+    const [tunnels, hubs] = [vi.spyOn(env.TUNNEL, "getByName"), vi.spyOn(env.USER_HUB, "getByName")];
+    await asset().then((answer) => answer.arrayBuffer());
+    const hops = [tunnels, hubs].map(({ mock }) => mock.calls.length);
+    vi.restoreAllMocks();
+    expect(hops).toEqual([1, 0]);
+    expect(await countQueries(asset)).toEqual({ status: 200, queries: 0 });
+    const answer = await (await browser.age()).ask(`${routes.clientProxy(label)}/assets/app.js`);
+    expect(namesIn(answer)).toEqual([ACCESS_COOKIE, SESSION_COOKIE]);
+    browser.take(answer.headers.getSetCookie());
+    expect(await countQueries(asset)).toEqual({ status: 200, queries: 0 });
+  });
+
   test("is seen to be asked by objects, too", async () => {
     const browser = await newBrowser();
     await browser.openDashboard();
