@@ -1,12 +1,18 @@
 /** Somebody leaves the organisation that let them in: what they have open ends, by GitHub's webhook and without it. */
-import { once } from "node:events";
-import * as http from "node:http";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { HubSettings } from "../../packages/hub/local/settings.ts";
 import { Puppet } from "../pages/stage.ts";
 import { startUpstream, type Upstream } from "../tunnel/upstream.ts";
-import { signInWithGitHub, startGitHubStage, type GitHubStage, type Visitor } from "./stage.ts";
+import {
+  deliver,
+  leaving,
+  signInWithGitHub,
+  startGitHubStage,
+  tokenOf,
+  type GitHubStage,
+  type Visitor,
+} from "./stage.ts";
 
 /** What takes effect at once is seen by then, on a busy machine too. */
 const AT_ONCE = { timeout: 1500, interval: 50 };
@@ -60,12 +66,7 @@ async function member(): Promise<Member> {
   await signInWithGitHub(visitor, stage.hub, login);
   const dashboard = visitor.page;
   await dashboard.waitForFunction(() => document.body.dataset["told"] !== undefined);
-  const token = await dashboard.evaluate(async () => {
-    const headers = { "content-type": "application/json" };
-    const body = JSON.stringify({ name: "laptop" });
-    const answer = await fetch("/api/tokens", { method: "POST", headers, body });
-    return ((await answer.json()) as { token: string }).token;
-  });
+  const token = await tokenOf(visitor);
   const ends: string[] = [];
   const puppet = startPuppet(token, ends);
   await puppet.connected;
@@ -132,28 +133,7 @@ async function isIn(person: Member): Promise<void> {
   expect(await isSocketOpen(person)).toBe(true);
 }
 
-/** Sends what GitHub would; resolves with the status. */
-async function deliver(event: string, payload: unknown): Promise<number | undefined> {
-  const delivery = await stage.github.webhook(event, payload);
-  const { pathname, host } = new URL(delivery.url);
-  const request = http.request({
-    host: "127.0.0.1",
-    port: stage.hub.port,
-    method: "POST",
-    path: pathname,
-    headers: { ...Object.fromEntries(delivery.headers), host },
-    agent: false,
-  });
-  request.end(Buffer.from(await delivery.arrayBuffer()));
-  const [answer] = (await once(request, "response")) as [http.IncomingMessage];
-  answer.resume();
-  return answer.statusCode;
-}
-
-function leaving({ id, login }: Member) {
-  const membership = { state: "inactive", role: "unaffiliated", user: { id, login } };
-  return { action: "member_removed", membership, organization: acme };
-}
+const leaves = (person: Member) => deliver(stage, "organization", leaving(person, acme));
 
 describe("by the webhook", () => {
   beforeAll(() => start());
@@ -162,14 +142,14 @@ describe("by the webhook", () => {
   it("closes dashboards, proxied pages, WebSockets and connections within a second, and nobody else's", async () => {
     const [ann, ben] = [await member(), await member()];
     // GitHub's API does not know it yet.
-    expect(await deliver("organization", leaving(ann))).toBe(204);
+    expect(await leaves(ann)).toBe(204);
     await isOut(ann, `${ann.login} belongs to nothing that this hub lets in any more`);
     await isIn(ben);
   });
 
   it("beats what GitHub's API still says, for pages and connectors", async () => {
     const ann = await member();
-    expect(await deliver("organization", leaving(ann))).toBe(204);
+    expect(await leaves(ann)).toBe(204);
     await isOut(ann, "belongs to nothing");
     await ann.puppet.stop();
     const ends: string[] = [];

@@ -1,4 +1,6 @@
 /** What tests of signing in with GitHub begin with: a hub, the fake GitHub it asks, and browsers. */
+import { once } from "node:events";
+import * as http from "node:http";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import type { HubSettings } from "../../packages/hub/local/settings.ts";
 import { launchBrowser } from "../browser.ts";
@@ -70,6 +72,47 @@ export async function signInWithGitHub({ page }: Visitor, hub: TestHub, login: s
   await page.getByRole("link", { name: "Sign in with GitHub" }).click();
   await decideAtGitHub(page, login);
   await page.waitForURL((url) => url.origin === hub.origin && url.search === "");
+}
+
+/** A new token for instances of whoever is signed in there, at a page of the hub's. */
+export function tokenOf({ page }: Visitor): Promise<string> {
+  return page.evaluate(async () => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ name: "laptop" });
+    const answer = await fetch("/api/tokens", { method: "POST", headers, body });
+    return ((await answer.json()) as { token: string }).token;
+  });
+}
+
+/** Sends the hub what GitHub would; resolves with the status. */
+export async function deliver(
+  { hub, github }: GitHubStage,
+  event: string,
+  payload: unknown,
+): Promise<number | undefined> {
+  const delivery = await github.webhook(event, payload);
+  const { pathname, host } = new URL(delivery.url);
+  const request = http.request({
+    host: "127.0.0.1",
+    port: hub.port,
+    method: "POST",
+    path: pathname,
+    headers: { ...Object.fromEntries(delivery.headers), host },
+    agent: false,
+  });
+  request.end(Buffer.from(await delivery.arrayBuffer()));
+  const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+  answer.resume();
+  return answer.statusCode;
+}
+
+/** What GitHub sends of somebody who leaves an organisation, as the event `organization`. */
+export function leaving(
+  { id, login }: { id: number; login: string },
+  organization: { id: number; login: string },
+) {
+  const membership = { state: "inactive", role: "unaffiliated", user: { id, login } };
+  return { action: "member_removed", membership, organization };
 }
 
 /** Every address in this tab's history. */

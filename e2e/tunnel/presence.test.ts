@@ -178,6 +178,14 @@ it("disconnected by its owner: whoever dials for it is sent away, until it is le
   await refused.heard("sentAway");
   expect(refused.events.map(({ event }) => event)).toEqual(["sentAway"]);
   expect(await reasonOf("away")).toEqual(["away"]);
+  refused.child.kill("SIGKILL");
+  await hub.kill();
+  await hub.restart();
+  const afterRestart = await startConnector("away", await hub.createToken("another"));
+  await afterRestart.heard("sentAway");
+  expect(afterRestart.events.map(({ event }) => event)).toEqual(["sentAway"]);
+  expect(await reasonOf("away")).toEqual(["away"]);
+  afterRestart.child.kill("SIGKILL");
   expect(await post("/clients/away/let-back")).toBeLessThan(400);
   await connected("away", token);
 });

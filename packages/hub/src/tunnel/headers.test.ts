@@ -47,6 +47,39 @@ describe("from browser to instance", () => {
     expect(sent([["X-Orchestrator-User-Id", "github:2"]]).get("x-orchestrator-user-id")).toBe("1");
   });
 
+  it("says what the list of an instance asks for, and nothing that a browser says under such names", () => {
+    const name = fc
+      .tuple(
+        fc.constantFrom("user-id", "username", "organizations", "teams"),
+        fc.array(fc.boolean(), { minLength: 30, maxLength: 30 }),
+        fc.constantFrom("-", "_"),
+      )
+      .map(([last, upper, dash]) =>
+        Array.from(`x-orchestrator-${last}`, (letter, index) =>
+          letter === "-" ? dash : upper[index] ? letter.toUpperCase() : letter,
+        ).join(""),
+      );
+    const told = { ...viewer, organizations: ["acme"], teams: ["acme/core", "acme/ops"] };
+    fc.assert(
+      fc.property(fc.array(name, { minLength: 1, maxLength: 4 }), fc.boolean(), (names, isNamed) => {
+        const sentFields: [string, string][] = names.map((one) => [one, "evil"]);
+        if (isNamed) sentFields.push(["connection", names.join(", ")]);
+        const fields = requestFields(new Headers(sentFields), told);
+        expect(fields.filter(([field]) => /^x[-_]orchestrator/.test(field))).toEqual([
+          ["x-orchestrator-user-id", "1"],
+          ["x-orchestrator-username", "ann"],
+          ["x-orchestrator-organizations", "acme"],
+          ["x-orchestrator-teams", "acme/core, acme/ops"],
+        ]);
+      }),
+    );
+    const local = requestFields(new Headers(), { ...viewer, userId: "local", login: "local" });
+    expect(local.slice(-2)).toEqual([
+      ["x-orchestrator-user-id", "local"],
+      ["x-orchestrator-username", "local"],
+    ]);
+  });
+
   it.each(SPOOFED_FIELDS)("%s: %s is the hub's to say, not the browser's", (name, value) => {
     expect(requestFields(new Headers([[name, value]]), viewer).map(([, told]) => told)).not.toContain(value);
   });
