@@ -1,6 +1,6 @@
-import { build } from "../packages/hub/local/build.ts";
+import { buildAll } from "../packages/hub/local/build.ts";
 
 /** The tests run what is built, so it is built first; nothing happens where it is up to date. */
 export function setup(): void {
-  build(console.log);
+  buildAll(console.log);
 }

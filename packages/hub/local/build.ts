@@ -1,6 +1,6 @@
 /**
- * Builds what runs and what is published: the two packages with tsc, the Worker with wrangler (so that the local hub runs
- * the very bundle that would be deployed), the static files under a folder named after their content.
+ * Builds what runs and what is published: the connector with rolldown, declarations with tsc, the Worker with wrangler (so that the local
+ * hub runs the very bundle that would be deployed), the static files under a folder named after their content.
  * A part whose sources have not changed since is left alone.
  */
 import { spawnSync } from "node:child_process";
@@ -19,6 +19,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { contentHash } from "./content-hash.ts";
 import { built, hubPackage, offline, repository } from "./paths.ts";
+import { publishTypes } from "./published-types.ts";
 import { bundleShim, shimFolder } from "./shim.ts";
 
 const require = createRequire(import.meta.url);
@@ -35,9 +36,21 @@ interface Part {
 const DAY_MS = 24 * 60 * 60_000;
 const common = ["package-lock.json", "tsconfig.base.json"];
 
+/** What the hub and its runner are made of. */
 const parts: Part[] = [
-  packagePart("protocol", []),
-  packagePart("connector", ["packages/protocol/src"]),
+  {
+    name: "connector",
+    sources: [
+      ...common,
+      "packages/protocol/src",
+      "packages/connector/src",
+      "packages/connector/package.json",
+      "packages/connector/rolldown.config.js",
+      "packages/hub/local/build.ts",
+    ],
+    result: built.connectorCli,
+    build: bundleConnector,
+  },
   {
     name: "hub",
     sources: [
@@ -55,30 +68,93 @@ const parts: Part[] = [
   },
 ];
 
+/** What only those need who install the packages. */
+const publishedParts: Part[] = [
+  {
+    name: "protocol",
+    sources: [
+      ...common,
+      "packages/protocol/src",
+      "packages/protocol/package.json",
+      "packages/protocol/tsconfig.build.json",
+    ],
+    result: path.join(repository, "packages/protocol/dist/index.js"),
+    build: buildProtocol,
+  },
+  {
+    name: "connector/types",
+    sources: [
+      ...common,
+      "packages/protocol/src",
+      "packages/connector/src",
+      "packages/connector/package.json",
+      "packages/connector/tsconfig.build.json",
+      "packages/hub/local/published-types.ts",
+      "packages/hub/local/build.ts",
+    ],
+    result: path.join(repository, "packages/connector/dist/index.d.ts"),
+    build: declareConnector,
+  },
+];
+
 /** Builds every part that needs it; throws with the tool's own words when one fails. Tells `report` what it is at. */
 export function build(report: (line: string) => void = () => undefined): void {
-  for (const part of parts) {
-    const stamp = path.join(repository, "packages", part.name, "dist/.built-from");
-    const hash = contentHash(part.sources.map((source) => path.join(repository, source)));
-    if (existsSync(part.result) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) continue;
-    report(`Building ${part.name}`);
-    part.build();
-    writeFileSync(stamp, hash);
-  }
+  for (const part of parts) buildPart(part, report);
 }
 
-function packagePart(name: string, uses: string[]): Part {
-  const folder = `packages/${name}`;
-  return {
-    name,
-    sources: [...common, ...uses, `${folder}/src`, `${folder}/package.json`, `${folder}/tsconfig.build.json`],
-    result: path.join(repository, folder, "dist/index.js"),
-    build: () => {
-      // What is published must not hold modules that are gone from the sources.
-      rmSync(path.join(repository, folder, "dist"), { recursive: true, force: true });
-      run("tsc", ["-p", path.join(folder, "tsconfig.build.json")]);
-    },
-  };
+/** Builds what people install, too. */
+export function buildAll(report: (line: string) => void = () => undefined): void {
+  for (const part of [...parts, ...publishedParts]) buildPart(part, report);
+}
+
+function buildPart(part: Part, report: (line: string) => void): void {
+  const { name, sources, result } = part;
+  const stamp = path.join(repository, ".cache/built", `${name.replace("/", "-")}.built-from`);
+  const hash = contentHash(sources.map((source) => path.join(repository, source)));
+  if (existsSync(result) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
+  report(`Building ${name}`);
+  part.build();
+  mkdirSync(path.dirname(stamp), { recursive: true });
+  writeFileSync(stamp, hash);
+}
+
+const connectorDist = path.join(repository, "packages/connector/dist");
+const protocolDist = path.join(repository, "packages/protocol/dist");
+/** Bundled with the connector, and under licenses that want to be told along. */
+const BUNDLED = ["uqr/LICENSE", "valibot/LICENSE.md"];
+
+/** The stamps are elsewhere: what stands in `dist` is published. */
+function bundleConnector(): void {
+  removeFiles(connectorDist, (name) => !name.endsWith(".d.ts"));
+  run("rolldown", ["-c", "packages/connector/rolldown.config.js", "--logLevel", "warn"]);
+  const licenses = BUNDLED.map(
+    (file) => `${path.dirname(file)}\n\n${readFileSync(license(file), "utf8").trim()}\n`,
+  );
+  writeFileSync(path.join(connectorDist, "licenses.txt"), licenses.join("\n\n"));
+}
+
+function license(file: string): string {
+  return path.join(repository, "node_modules", file);
+}
+
+function declareConnector(): void {
+  removeFiles(connectorDist, (name) => name.endsWith(".d.ts"));
+  run("tsc", ["-p", "packages/connector/tsconfig.build.json"]);
+  publishTypes(connectorDist, protocolDist, ["index", "preload"]);
+}
+
+function buildProtocol(): void {
+  // What is published must not hold modules that are gone from the sources.
+  rmSync(protocolDist, { recursive: true, force: true });
+  run("tsc", ["-p", "packages/protocol/tsconfig.build.json"]);
+}
+
+function removeFiles(folder: string, isOld: (name: string) => boolean): void {
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+  for (const name of names.filter(isOld)) {
+    const file = path.join(folder, name);
+    if (statSync(file).isFile()) rmSync(file);
+  }
 }
 
 function buildHub(): void {
@@ -127,7 +203,11 @@ function removeOldVersions(folder: string): void {
 }
 
 /** Where each command's script is, in its package. */
-const commands = { tsc: "typescript/bin/tsc", wrangler: "wrangler/bin/wrangler.js" };
+const commands = {
+  rolldown: "rolldown/bin/cli.mjs",
+  tsc: "typescript/bin/tsc",
+  wrangler: "wrangler/bin/wrangler.js",
+};
 
 /** Runs a command with this Node, from the repository's root. */
 function run(command: keyof typeof commands, args: string[], env: Record<string, string> = {}): void {
@@ -145,7 +225,7 @@ function run(command: keyof typeof commands, args: string[], env: Record<string,
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    build(console.log);
+    buildAll(console.log);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
