@@ -204,6 +204,21 @@ test("a client that goes, or comes anew, ends its pages' sockets so that they co
   expect((await second.closed).code).toBe(1012);
 });
 
+test("no more than 256 sockets of pages are open at once", async () => {
+  const { open } = await connect();
+  const pages = await Promise.all(Array.from({ length: 256 }, () => open()));
+  await expect(open()).rejects.toThrow("refused: 503");
+  for (const { socket } of pages) socket.close(1000, "");
+  await expect
+    .poll(() =>
+      open().then(
+        () => true,
+        () => false,
+      ),
+    )
+    .toBe(true);
+});
+
 test("every other WebSocket is opened and closed with the reason", async () => {
   const { client, open } = await connect();
   for (const path of ["/shell", "/shell?token=x", "/ws/", "/plugin-ws/a", "/desktop-notifications", "/"]) {

@@ -16,7 +16,7 @@ import {
 import { closeQuietly } from "../close-socket.ts";
 import type { ConnectorSocket } from "../connector-sockets.ts";
 
-const { maxBridgedFrames, messageLength } = version1.LIMITS;
+const { maxBridgedFrames, maxRequests, messageLength } = version1.LIMITS;
 
 /** The one path whose WebSocket can be bridged: claudecodeui's chat. */
 export const BRIDGED_PATH = "/ws";
@@ -40,6 +40,11 @@ export class Bridges {
   constructor(state: DurableObjectState, connector: () => ConnectorSocket | undefined) {
     this.#state = state;
     this.#connector = connector;
+  }
+
+  /** True where as many are open as one instance may have. */
+  get isFull(): boolean {
+    return this.#state.getWebSockets(SocketTag.viewer).length >= maxRequests;
   }
 
   /** Accepts a browser's WebSocket, opened by this sign-in; returns the end for the browser. */

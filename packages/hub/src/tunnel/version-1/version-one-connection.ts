@@ -85,14 +85,21 @@ export class VersionOneConnection implements InstanceConnection {
     const headers = head.headers.filter(([name]) => !NOT_FORWARDED.has(name));
     headers.push(["accept-encoding", "identity"]);
     return new VersionOneRequest({ ...head, headers }, handler, {
-      send: (message) => this.socket.send(version1.encodeMessage(message)),
+      send: (message) => this.#send(message),
       hold: (bytes) => this.#hold(bytes),
       over: ({ id }) => this.#requests.delete(id),
     });
   }
 
+  #send(message: version1.HttpProxyRequest): void {
+    // What is written in the turn in which the socket closes has nowhere to go.
+    if (this.socket.readyState !== WebSocket.OPEN) throw new StreamError("connection_lost");
+    this.socket.send(version1.encodeMessage(message));
+  }
+
   /** A browser's handshake is answered here: the client knows of frames only. */
   #openBridge(stream: ExchangeStream, { target }: ViewerHead): void {
+    if (this.#bridges.isFull) throw new StreamError("refused_stream", "too many WebSockets are open");
     if (new URL(target, "http://instance").pathname !== BRIDGED_PATH) this.#unbridged.add(stream);
     queueMicrotask(() => stream.handler?.response?.({ status: 101, headers: [] }));
   }
