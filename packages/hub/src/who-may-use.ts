@@ -48,7 +48,7 @@ export function whyNot(list: AccessList, { refusal, standing }: Refused): string
   if (refusal === "not_from_github")
     return "You are signed in to this hub without GitHub, and only people of GitHub's can be on such a list.";
   if (standing === "not_known")
-    return `This hub does not know who belongs to ${group}: its own allow-list does not name it.`;
+    return `This hub does not know who belongs to ${group}: its own allow-list does not name it. An administrator of the hub can add it.`;
   if (standing === "untold") return `GitHub does not tell this hub now whether you belong to ${group}.`;
   return "";
 }

@@ -34,8 +34,10 @@ export function OwnRefusal({ access, refused, login }: OwnRefusalProps) {
   const why = whyNot(access, refused);
   return (
     <p class="callout failed" role="note">
-      You are signed in as <bdi>{login}</bdi>, and not on this instance's list of who may use it: it does not
-      open for you. {why === "" ? "" : `${why} `}The list stands in its own settings, where it runs.
+      <span>
+        You are signed in as <bdi>{login}</bdi>, and not on this instance's list of who may use it: it does
+        not open for you. {why === "" ? "" : `${why} `}The list stands in its own settings, where it runs.
+      </span>
     </p>
   );
 }
