@@ -2,6 +2,7 @@
 import { pairingFingerprint } from "@ai-orchestrator/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { pair, type PairingClock, type PairingOptions, type ShownPairing } from "./pairing.ts";
+import { asOtherUser, canBeOtherUser } from "./testing/other-user.ts";
 import { startFakePairingHub, type FakePairingHub } from "./testing/fake-pairing-hub.ts";
 
 let hub: FakePairingHub;
@@ -172,6 +173,23 @@ describe("gives up", () => {
 
 it("asks no hub in clear that is not on this machine", async () => {
   await expect(start({ url: "http://hub.example.com" }).result).rejects.toThrow(RangeError);
+});
+
+it.runIf(canBeOtherUser)("asks nobody else's hub on this machine, unless that is allowed", async () => {
+  await hub.stop();
+  hub = await asOtherUser(startFakePairingHub);
+  const stop = new AbortController();
+  const { result, lost } = start({ signal: stop.signal });
+  await expect.poll(() => lost.length).toBeGreaterThan(1);
+  stop.abort();
+  expect(await result).toEqual({ kind: "aborted" });
+  expect(lost[0]).toContain("belongs to another user of this machine");
+  expect([hub.secrets, hub.received]).toEqual([[], []]);
+
+  const allowed = start({ allowOtherUser: true });
+  await hub.heard("pending_register");
+  hub.send(GRANT);
+  expect((await allowed.result).kind).toBe("granted");
 });
 
 it("passes over what a hub sends that is no message of pairing, and dials again", async () => {

@@ -108,7 +108,7 @@ test("says that it waits, where the connector is away", async () => {
   await expect.poll(async () => words(await look(code))).toContain("not connected at the moment");
   const answer = await approve(code);
   expect(answer.headers.get("location")).toBe(`${routes.pair}?code=${code}`);
-  expect(await words(await look(code))).toContain("It gets its token when it is back");
+  expect(await words(await look(code))).toContain("It gets it when it reaches the hub");
 });
 
 test("denies, and says so to who has", async () => {

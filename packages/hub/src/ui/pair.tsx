@@ -4,7 +4,7 @@ import type { Env } from "../env.ts";
 import { routes } from "../routes.ts";
 import { Command, pairCommand } from "./command.tsx";
 import { Layout } from "./layout.tsx";
-import { PairNotices } from "./pair-notices.tsx";
+import { briefly, PairNotices } from "./pair-notices.tsx";
 import { Since, Until } from "./time.tsx";
 
 const TITLE = "Pair an instance · Orchestrator";
@@ -115,7 +115,7 @@ function Facts({ request, knownAs, now }: Pick<RequestProps, "request" | "knownA
           <dd>
             <code id="fingerprint">{fingerprint}</code>
             <br />
-            <span class="hint">It shows the same, or it is another.</span>
+            <span class="hint">Its terminal shows the same. If not, deny it.</span>
           </dd>
         </>
       )}
@@ -142,7 +142,7 @@ function Fact({ name, value, isCode = false }: { name: string; value: string; is
   return (
     <>
       <dt>{name}</dt>
-      <dd>{isCode ? <code>{value}</code> : <bdi>{value}</bdi>}</dd>
+      <dd>{isCode ? <code>{value}</code> : <bdi>{briefly(value)}</bdi>}</dd>
     </>
   );
 }
@@ -177,7 +177,7 @@ export function PairDecided({ session, now, decided }: Viewed & { decided: Decid
       <main class="notice">
         <h1>{title}</h1>
         <p class="notice-subject">
-          <bdi>{decided.hostname}</bdi>
+          <bdi>{briefly(decided.hostname)}</bdi>
         </p>
         <p role="status">{words}</p>
         <p>
@@ -204,6 +204,6 @@ function decidedWords(decided: Decided): { title: string; words: string } {
   return {
     title: "Approved",
     words:
-      "It is not connected at the moment. It gets its token when it is back, if that is within the ten minutes of its code.",
+      "It has not taken its token yet. It gets it when it reaches the hub, within the ten minutes of its code.",
   };
 }
