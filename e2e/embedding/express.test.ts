@@ -138,7 +138,7 @@ it(`loses nothing and keeps nothing while the hub is killed and started again ${
   ]);
   const planted = growth(after, await measure(host.probe, "plant bytes"));
   expect(planted).toContainEqual(expect.stringContaining("bytes of heap"));
-  expect(await host.close()).toBeLessThan(2_000);
+  expect(await host.close()).toBeLessThan(6_000);
 }, 120_000);
 
 it.each<[string, () => Promise<string>]>([
@@ -157,7 +157,7 @@ it.each<[string, () => Promise<string>]>([
   // Said once, however often it tries.
   expect(host.events.filter(({ name }) => name === "log").length).toBeLessThanOrEqual(2);
   console.log(`initializeOrchestrator returned after ${host.tookMs.toFixed(2)} ms`);
-  expect(await host.close()).toBeLessThan(2_000);
+  expect(await host.close()).toBeLessThan(6_000);
 });
 
 async function startSilentHub(): Promise<string> {

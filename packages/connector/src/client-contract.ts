@@ -13,16 +13,20 @@ import type { SocketEnd } from "./socket-end.ts";
 export interface OrchestratorClientOptions {
   /** The hub, `https://hub.example.com` or `http://hub.localhost:8787`. */
   url: string;
+  /** An instance's token, sent in a header. It appears in no message and no log. */
   token: string;
+  /** Who the instance is to the hub: 1 to 128 printable characters. Of two with the same one, the newest is connected. */
   clientId: string;
   /** The local web application: always an origin on this machine, `http://127.0.0.1:3001`. */
   target: string;
+  /** What the hub shows of it; what is too long is cut. */
   metadata: InstanceMetadata;
   /**
    * Who may use the instance, by GitHub's names (SPEC.md, section 2, "Access"): nobody beside them, its owner included. Without it
    * everybody whom the hub lets through. A list that names nobody lets nobody in.
    */
   access?: AccessList;
+  /** The client's own from here on: it starts and stops it. Default: everything passes through as it is. */
   adapter?: Adapter;
   /** Milliseconds between heartbeats, at most 45,000. Default 30,000. */
   heartbeatIntervalMs?: number;
@@ -46,7 +50,7 @@ export interface OrchestratorClientOptions {
 export interface OrchestratorClientEvents {
   /** Not said of the attempts of one that was sent away. */
   connecting: [{ attempt: number }];
-  /** `absence`: what the hub was told of the time before. */
+  /** `url`: where people open the instance. `label`: its name in that. `absence`: what the hub was told of the time before. */
   connected: [{ label: string; url: string; absence?: Absence }];
   /** The connection ended, or was not made, and another attempt follows in `retryMs`. */
   disconnected: [{ code: SocketEnd["code"]; message: string; retryMs: number }];
@@ -59,6 +63,7 @@ export interface OrchestratorClientEvents {
   stopped: [{ code: ConnectionErrorCode; message: string }];
   /** `stop` was called and has done its work. Said once; nothing follows. */
   ended: [];
+  /** The instance's word has changed, or how many sessions wait for a person. */
   status: [{ status: "idle" | "active" | "busy"; needsPerson: number }];
   /** Something a person may want to know that did not end the connection. */
   warning: [{ message: string }];

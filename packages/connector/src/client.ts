@@ -40,6 +40,10 @@ import { StatusTracker, type StatusReport } from "./status.ts";
 const YOUNG_MS = 1_000;
 const AGENT = { keepAlive: true, maxFreeSockets: 64 };
 
+/**
+ * One instance's connection: `start` begins it, `stop` ends it for good, and in between it is made again whenever it breaks. What a listener
+ * throws becomes a warning of the process (code `ORCHESTRATOR_LISTENER`); there is no event `error`.
+ */
 export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   readonly options: OrchestratorClientOptions;
   readonly #adapter: Adapter;

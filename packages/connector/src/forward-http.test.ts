@@ -2,7 +2,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { HeaderList } from "./adapter.ts";
+import { createPlainAdapter, type HeaderList } from "./adapter.ts";
 import { type HubEnd, joinHub } from "./testing/hub-end.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -165,4 +165,21 @@ describe("answers that are none", () => {
     expect(received.filter((text) => text.includes("/act"))).toHaveLength(1);
     expect(received.filter((text) => text.includes("/ask"))).toHaveLength(2);
   });
+});
+
+describe("an adapter's mistake", () => {
+  const mistake = () => {
+    throw new Error("an adapter's mistake");
+  };
+
+  test.each(["prepareRequest", "prepareResponse"] as const)(
+    "in %s is the end of its stream alone",
+    async (name) => {
+      const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const adapter = createPlainAdapter();
+      const joined = joinHub(target, { ...adapter, [name]: mistake });
+      expect(await joined.ask({})).toBe("upstream_failed");
+      joined.stop();
+    },
+  );
 });

@@ -150,6 +150,16 @@ class HttpForward implements StreamHandler {
 
   #answer(answer: http.IncomingMessage, parts: RequestParts, accepted: string | undefined): void {
     this.#answered = true;
+    try {
+      this.#body = new StreamBody(this.#respond(answer, parts, accepted), this.#stream);
+    } catch (error) {
+      // An adapter's mistake is this stream's end, and nobody else's.
+      this.#fail(error);
+    }
+  }
+
+  /** Sends the head; returns the body as it is to be sent. */
+  #respond(answer: http.IncomingMessage, parts: RequestParts, accepted: string | undefined): Readable {
     const received = {
       status: answer.statusCode ?? 502,
       headers: answerFields(answer.rawHeaders, this.#upstream.target),
@@ -160,13 +170,8 @@ class HttpForward implements StreamHandler {
       accepted,
       rewriteBody: prepared.rewriteBody,
     });
-    try {
-      this.#stream.respond(response);
-    } catch (error) {
-      this.#fail(error);
-      return;
-    }
-    this.#body = new StreamBody(throughSteps(answer, steps), this.#stream);
+    this.#stream.respond(response);
+    return throughSteps(answer, steps);
   }
 
   #fail(error: unknown): void {

@@ -6,9 +6,9 @@ import type * as net from "node:net";
  * is none, and for a server that this machine's loopback does not reach.
  */
 export function hostTarget(named: {
-  port?: number;
-  target?: string;
-  server?: net.Server;
+  port?: number | undefined;
+  target?: string | undefined;
+  server?: net.Server | undefined;
 }): string | undefined {
   const { port, target, server } = named;
   if (target !== undefined) return target;

@@ -253,8 +253,8 @@ it.each([
       ? `await new Promise((resolve) => client.once("connected", resolve));`
       : `await new Promise((resolve) => client.once("disconnected", resolve));`;
   const { stdout } = await runHost(
-    `${HOST} ${wait} console.log(called < 200); const at = performance.now();
-     process.on("exit", () => console.log(performance.now() - at < 2000)); server.close();`,
+    `${HOST} ${wait} console.log(called < 1000); const at = performance.now();
+     process.on("exit", () => console.log(performance.now() - at < 6000)); server.close();`,
     { ...asking(), ORCHESTRATOR_URL: url(hub) },
   );
   expect(stdout).toBe("true\ntrue\n");
@@ -268,7 +268,7 @@ it("does not keep a host running while a hub takes connections and never answers
      await new Promise((resolve) => client.once("connecting", resolve));
      await new Promise((resolve) => setTimeout(resolve, 500));
      const at = performance.now();
-     process.on("exit", () => console.log(performance.now() - at < 2000)); server.close();`,
+     process.on("exit", () => console.log(performance.now() - at < 6000)); server.close();`,
     { ...asking(), ORCHESTRATOR_URL: `http://127.0.0.1:${silentPort}` },
   );
   expect(stdout).toBe("true\n");

@@ -6,7 +6,7 @@ import {
   type RequestHead,
   type StreamErrorCode,
 } from "@ai-orchestrator/protocol";
-import { createPlainAdapter } from "../adapter.ts";
+import { type Adapter, createPlainAdapter } from "../adapter.ts";
 import { forwardHttp } from "../forward-http.ts";
 
 /** What became of a request: a status, or the reset's code. */
@@ -19,11 +19,11 @@ export interface HubEnd {
 }
 
 /** Forwards to `target`, an origin. */
-export function joinHub(target: string): HubEnd {
+export function joinHub(target: string, adapter: Adapter = createPlainAdapter()): HubEnd {
   const agent = new Agent({ keepAlive: true });
   const upstream = {
     target: new URL(target),
-    adapter: createPlainAdapter(),
+    adapter,
     agent,
     ownPortOnly: false,
     timeoutMs: 5_000,
