@@ -244,7 +244,7 @@ describe("the database", () => {
       "sec-fetch-dest": "script",
       "sec-fetch-site": "same-origin",
     };
-    const asset = () => browser.ask(`${routes.clientProxy(label)}/assets/app.js`);
+    const asset = () => browser.ask(`${routes.clientProxy(label)}/assets/app.js`, { headers });
 
     const [tunnels, hubs] = [vi.spyOn(env.TUNNEL, "getByName"), vi.spyOn(env.USER_HUB, "getByName")];
     await asset().then((answer) => answer.arrayBuffer());
