@@ -137,6 +137,8 @@ async function onCard({ card }: Puppet, key: string): Promise<void> {
 describe("other pages", { timeout: PATIENCE_MS }, () => {
   it.each([
     "/tokens",
+    "/pair",
+    "/pair?code=no-code",
     "/sessions",
     "/access",
     "/audit",
