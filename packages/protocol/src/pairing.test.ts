@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConnectionError } from "./errors.ts";
+import { specRows } from "./testing/spec-tables.ts";
 import {
   encodePairing,
   PAIRING,
+  PAIRING_SECRET,
   pairingCodeOf,
   pairingFingerprint,
   parsePairingCode,
@@ -61,6 +63,23 @@ test("a fingerprint is 64 bits of a hash, and not of the one that is stored", as
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   const shown = [0, 4, 8, 12].map((at) => hex.slice(at, at + 4)).join(" ");
   expect(await pairingFingerprint(secret)).toBe(shown);
+});
+
+test("the specification names these messages, and the numbers that are here", () => {
+  const rows = specRows(11);
+  const messages = rows.slice(0, 6).map(([name]) => name?.replaceAll("`", ""));
+  expect(messages).toEqual([
+    "pending_register",
+    "pending_registered",
+    "token_granted",
+    "token_received",
+    "authorization_denied",
+    "authorization_timeout",
+  ]);
+  const values = new Map(rows.slice(6).map(([what = "", value = ""]) => [what, value]));
+  expect(values.get("to approve")).toBe(`${PAIRING.lifetimeSeconds} s`);
+  expect(values.get("message")).toBe(`${PAIRING.messageLength / 1024} Ki characters`);
+  expect(PAIRING_SECRET.test("A".repeat(Number.parseInt(values.get("secret") ?? "")))).toBe(true);
 });
 
 describe("messages", () => {

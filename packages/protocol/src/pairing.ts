@@ -1,5 +1,5 @@
 /**
- * Pairing: how an instance without a token gets one (SPEC.md "Pairing"). The control messages on `/ws/pending`, the same in
+ * Pairing: how an instance without a token gets one (SPEC.md section 11). The control messages on `/ws/pending`, the same in
  * version 1 but for `token_received`; what the code and the fingerprint are made of.
  */
 import * as v from "valibot";

@@ -14,7 +14,7 @@ import type { PairingDial } from "./record.ts";
 
 const DIAL = "x-pairing-dial";
 
-/** Answers with 101, or with an error whose body is `{error: {code, message}}` (SPEC.md "Pairing"). */
+/** Answers with 101, or with an error whose body is `{error: {code, message}}` (SPEC.md section 11). */
 export async function connectPending(request: Request, env: Env): Promise<Response> {
   const edge = await checkEdge(env.EDGE_CONNECT, request, "pairing");
   if (!edge.allowed) return tooManyPairings(edge.retryAfterSeconds);
