@@ -189,7 +189,11 @@ describe("a page that leaves", () => {
     expect(await page.closed).toEqual({ code: 1008, reason: "signed out" });
     const mine = idsOf(requests(client).filter(({ action }) => action === "a"));
     await expect.poll(() => idsOf(closesOf(client))).toEqual(mine);
-    expect(other.socket.readyState).toBe(WebSocket.OPEN);
+    page.socket.close();
+    other.socket.send('{"type":"c"}');
+    await expect.poll(() => requests(client).at(-1)?.["action"]).toBe("c");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(idsOf(closesOf(client))).toEqual(mine);
   });
 });
 
