@@ -215,7 +215,7 @@ test("what names others is shown and decided by nobody else; those it names find
 test("an organisation or a team is named by its members, as far as the hub knows them; the team alone counts where both stand", async () => {
   const memberships = {
     userId: 1,
-    login: ann.userId,
+    login: "ann",
     of: [
       { kind: "organization", id: 1, name: "Acme", state: "active" },
       { kind: "organization", id: 2, name: "invited", state: "pending" },
@@ -223,9 +223,21 @@ test("an organisation or a team is named by its members, as far as the hub knows
     ],
     checkedAt: Date.now(),
   };
-  await env.DB.prepare("UPDATE admissions SET memberships = ? WHERE user_id = ?")
-    .bind(JSON.stringify(memberships), ann.userId)
-    .run();
+  Object.assign(env, { GITHUB_SIGN_IN: "enabled" });
+  ann = await signedIn("github:1");
+  await env.DB.batch([
+    env.DB.prepare("UPDATE admissions SET memberships = ? WHERE user_id = ?").bind(
+      JSON.stringify(memberships),
+      ann.userId,
+    ),
+    ...[
+      ["organization", 1, "acme"],
+      ["organization", 2, "invited"],
+      ["team", 3, "acme/builders"],
+    ].map((entity) =>
+      env.DB.prepare("INSERT INTO allowed_entities VALUES (?, ?, ?, 'member', NULL, 0)").bind(...entity),
+    ),
+  ]);
   const status = async (query: string) => {
     const pending = await openPendingV1(query);
     pending.say({ type: "pending_register", hostname: "box", project: "/p", platform: "linux" });
@@ -242,4 +254,6 @@ test("an organisation or a team is named by its members, as far as the hub knows
   expect(await status("?org=unknown")).toBe(403);
   expect(await status("?team=builders")).toBe(403);
   expect(await status("?user=nobody&org=acme")).toBe(200);
+  expect(await status("?user=somebody:1")).toBe(200);
+  expect(await status("?user=github:2")).toBe(403);
 });

@@ -1,9 +1,11 @@
 /**
- * Whom a version 1 instance names as those who may approve it: `user=`, `org=` and `team=` of its dial. What is known of people
- * is what D1 remembers: memberships of what this hub's policy names. Whose membership is not known is not named.
+ * Whom a version 1 instance names as those who may approve it: `user=`, `org=` and `team=` of its dial. Whose membership is not
+ * known may not: the hub knows those of what its own allow-list names.
  */
+import { judgeAccess } from "../auth/instance-access.ts";
 import type { Membership } from "../auth/policy.ts";
 import { findKnownPeople, listKnownPeople, type KnownPerson } from "../db/known-people.ts";
+import type { Env } from "../env.ts";
 import type { PairingNames } from "./contract.ts";
 
 const MAX_NAME_LENGTH = 160;
@@ -20,18 +22,20 @@ export function readNames(query: URLSearchParams): PairingNames | null | undefin
   return users.length === 0 && organization === null && team === null ? null : { users, organization, team };
 }
 
-/** True where this person may approve it. */
+/** True where this person may approve it: as who may use an instance with such a list, and whoever has such a login here. */
 export async function mayApprove(
-  db: D1Database,
-  userId: string,
+  env: Pick<Env, "USER_HUB">,
+  person: { userId: string; login: string },
   names: PairingNames | null,
 ): Promise<boolean> {
-  if (names === null) return true;
-  const people = await findKnownPeople(db, userId);
-  return people.some((person) => person.userId === userId && isNamed(person, names));
+  if (names === null || names.users.some((name) => isSame(name, person.login))) return true;
+  const { users, organization, team } = names;
+  const list = { users, ...(organization !== null && { organization }), ...(team !== null && { team }) };
+  const hub = env.USER_HUB.getByName(person.userId);
+  return (await judgeAccess(list, person, async (group) => hub.belonging(group))).allowed;
 }
 
-/** The ids of those who are named, as far as the hub has heard of them. */
+/** The ids of those on whose dashboards it is shown: who is named, as D1 remembers them. */
 export async function namedPeople(db: D1Database, names: PairingNames): Promise<string[]> {
   const byLogin = await Promise.all(names.users.map((login) => findKnownPeople(db, login)));
   const byMembership = names.organization === null && names.team === null ? [] : await listKnownPeople(db);
