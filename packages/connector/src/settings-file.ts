@@ -75,8 +75,10 @@ function parseJson(file: SettingsFile, text: string): unknown {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
-    const place = /line \d+ column \d+/.exec(String(error))?.[0];
-    const where = place === undefined ? "" : ` (${place})`;
+    const position = /position (\d+)/.exec(String(error))?.[1];
+    const before = text.slice(0, Number(position ?? 0)).split("\n");
+    const where =
+      position === undefined ? "" : ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
     file.problems.push(`${file.path}: is not JSON${where}; comments and trailing commas are not allowed`);
     return undefined;
   }

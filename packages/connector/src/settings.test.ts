@@ -413,8 +413,8 @@ describe("the config file", () => {
   test.each<[string, string, string | RegExp]>([
     [
       "no JSON",
-      '{"orchestrator": {,}}',
-      /: is not JSON( \(line 1 column \d+\))?; comments and trailing commas are not allowed$/,
+      '{"orchestrator": {\n  "url": "x",\n}}',
+      /: is not JSON \(line 3, column 1\); comments and trailing commas are not allowed$/,
     ],
     ["empty", "", /: is not JSON/],
     ["no object", "[]", /: must hold a JSON object/],
