@@ -111,6 +111,7 @@ describe.each([
     const pixel = await viewer.fetch(`${base}/pixel.png`);
     expect([pixel.headers["content-type"], pixel.body.length, pixel.body[0]]).toEqual(["image/png", 70, 137]);
     expect(pixel.headers["x-orch-encoding"]).toBeUndefined();
+    expect(pixel.headers["x-orchestrator-client-version"]).toBeUndefined();
     const missing = await viewer.fetch(`${base}/missing?q=1`);
     expect([missing.status, missing.body.toString()]).toEqual([404, "none"]);
     expect(missing.headers["set-cookie"]).toHaveLength(2);
