@@ -67,7 +67,7 @@ export async function placedAnswer(visit: PathVisit, response: Response): Promis
   return new Response(response.body, { status: response.status, headers });
 }
 
-function rewrittenAs({ request }: PathVisit, { headers }: Response): Rewritten | undefined {
+function rewrittenAs({ request, path }: PathVisit, { headers }: Response): Rewritten | undefined {
   const encoding = headers.get("content-encoding") ?? "identity";
   if (headers.get(CLIENT_VERSION) === "1" || !READABLE_ENCODING.test(encoding.toLowerCase()))
     return undefined;
@@ -77,9 +77,14 @@ function rewrittenAs({ request }: PathVisit, { headers }: Response): Rewritten |
   if (isHtml(headers)) return "html";
   if (/^\s*attachment\b/i.test(headers.get("content-disposition") ?? "")) return undefined;
   if (type === "text/css") return "css";
-  const isManifest =
-    type === "application/manifest+json" || request.headers.get("sec-fetch-dest") === "manifest";
-  return isManifest ? "manifest" : undefined;
+  return isManifest({ request, path }, type) ? "manifest" : undefined;
+}
+
+/** A service worker that asks for it in a page's place no longer says what for, and many servers call it plain JSON. */
+function isManifest({ request, path }: Pick<PathVisit, "request" | "path">, type: string): boolean {
+  if (type === "application/manifest+json" || request.headers.get("sec-fetch-dest") === "manifest")
+    return true;
+  return type === "application/json" && /(?:^|[/._-])manifest\.json$/i.test(path);
 }
 
 function contentType(headers: Headers): string {
