@@ -26,7 +26,7 @@ test("the hub is answered with what the embedder sees, under its id", async () =
     },
   };
   const { hub, client, registers, log } = await connected({ adapter });
-  expect(registers()[0]?.capabilities).toEqual(["log"]);
+  expect(registers()[0]?.capabilities).toEqual(["log", "commands"]);
   const said: string[] = [];
   client.on("log", ({ kind, text }) => said.push(`${kind} ${text}`));
   notice("cannot sign in");

@@ -154,7 +154,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
       register: () => this.#register(),
       request: (stream, head, ended) => this.#forward(stream, head, ended),
       registered: (message) => this.#registered(message),
-      command: (command, done) => this.#command(command, done),
+      command: (command, acknowledge) => this.#command(command, acknowledge),
       proved: () => this.#absences.proved(),
       log: () => (this.#answers.isAllowed(performance.now()) ? this.#log.lines() : undefined),
       ended: (end) => this.#ended(end),
@@ -199,8 +199,8 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
         : forwardHttp(stream, head, ended, this.#upstream);
   }
 
-  /** `done` tells the hub; the end of the connection tells it of `disconnect`. */
-  #command(command: "disconnect" | "refresh_status", done: () => void): void {
+  /** The end of the connection acknowledges `disconnect`. */
+  #command(command: "disconnect" | "refresh_status", acknowledge: () => void): void {
     if (command === "disconnect") {
       this.#socket?.leave({ then: "ask_later", code: "disconnected", message: "Its owner sent it away." });
       return;
@@ -208,7 +208,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     this.#adapter.refresh().then(
       () => {
         this.#socket?.sendStatus(this.#tracker.current());
-        done();
+        acknowledge();
       },
       (error: unknown) => this.#warn(`The status could not be refreshed: ${String(error)}`),
     );

@@ -23,7 +23,7 @@ export function namesOf(list: AccessList): { names: NamedInList[]; more: number 
 }
 
 /** The same as a text: "ann, bea and members of acme/core"; "nobody" for a list of nobody. */
-export function whoMayUse(list: AccessList): string {
+function whoMayUse(list: AccessList): string {
   const { names, more } = namesOf(list);
   const parts = names.map(({ before, name }) => before + name);
   if (more > 0) parts.push(`${more} more`);

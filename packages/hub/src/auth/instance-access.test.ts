@@ -4,7 +4,7 @@ import type { AllowedEntity, Membership, MembershipState } from "./policy.ts";
 
 const ann = { userId: "github:7", login: "ann" };
 const belonging = (standing: Belonging["standing"]) =>
-  vi.fn(() => Promise.resolve<Belonging>({ standing, login: "ann", until: 0 }));
+  vi.fn<() => Promise<Belonging>>(() => Promise.resolve({ standing, login: "ann", until: 0 }));
 
 describe("who may use an instance", () => {
   test("is decided by the list alone where it can be", async () => {
