@@ -25,6 +25,8 @@ export interface ConnectorAttachment extends ConnectorIdentity {
   connectedAt: number;
   /** When a heartbeat came that the platform did not answer, in milliseconds since the epoch. */
   heardAt?: number;
+  /** When it and those before it replaced another, in version 1, milliseconds since the epoch. */
+  takeovers?: number[];
   /** What the connector takes; set by `register`. */
   limits?: PeerLimits;
   /** It answers `log_request`; set by `register`. */

@@ -32,6 +32,7 @@ import {
 } from "./attachments.ts";
 import { farewell } from "./version-1/farewell.ts";
 import { expectHeartbeat } from "./version-1/heartbeat.ts";
+import { CONTESTED, isContested } from "./version-1/takeovers.ts";
 
 const VERSION_ONE_REGISTERED = version1.encodeMessage({ type: "registered", success: true });
 
@@ -184,11 +185,12 @@ export class ConnectorSockets {
       acknowledges: message.capabilities.includes(COMMANDS_CAPABILITY),
       connectedAt: Date.now(),
     });
+    const contested = former && isContested(attachment, former.attachment, Date.now());
     attach(socket, attachment);
     expectHeartbeat(this.#state, attachment);
-    if (former) {
+    if (contested) dismiss(former.socket, "unauthorized", CONTESTED);
+    else if (former)
       dismiss(former.socket, "replaced", "A newer connection of this instance has taken over.");
-    }
   }
 
   /** Tells the connector where people open it, and the owner's UserHub that it is there. */

@@ -272,6 +272,25 @@ describe("one who is in", () => {
     await expect.poll(async () => (await instanceOf(hub(), "newest"))?.goneReason).toBe("stopped");
   });
 
+  test("is told to give up where two programs of one name replace each other again and again, the older first", async () => {
+    const heard: { type: unknown; code: number }[] = [];
+    let current = await connectVersionOne(token, "contested");
+    for (let round = 0; round < 5; round++) {
+      const next = await connectVersionOne(token, "contested");
+      const code = await current.closed;
+      heard.push({ type: current.received.at(-1)?.["type"], code });
+      if (round === 1)
+        await evictDurableObject(await tunnelOf(OWNER, "contested"), { webSockets: "hibernate" });
+      current = next;
+    }
+    const [again, givesUp] = [
+      { type: "error", code: 4409 },
+      { type: "registered", code: 4401 },
+    ];
+    expect(heard).toEqual([again, again, again, givesUp, givesUp]);
+    expect(await instanceOf(hub(), "contested")).toMatchObject({ connected: true });
+  });
+
   test("looks again when it is asked to", async () => {
     const client = await registeredBare("refreshed", "192.0.2.41");
     expect(await hub().act("refreshed", { action: "refresh" }, "ann")).toHaveProperty("done");
