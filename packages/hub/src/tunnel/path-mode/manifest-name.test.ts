@@ -19,8 +19,7 @@ describe("a manifest", () => {
   ])(
     "is known by what asks for it or by its name, as a service worker does: %s %s",
     async (dest, path, isOne) => {
-      const json: [string, string][] = [["content-type", "application/json"]];
-      const app = answering(json, text(JSON.stringify({ start_url: "/", scope: "/" })));
+      const app = json({ start_url: "/", scope: "/" });
       const { look, prefix } = await pathInstance("ann", `manifest-${dest}-${isOne}`, app);
       const answer = await look(path, { headers: { "sec-fetch-dest": dest } });
       expect(await answer.json()).toEqual(
