@@ -117,4 +117,4 @@ test(`claudecodeui notices nothing of a hub that is killed and started again ${R
   expect([...warmUp.local.failures, ...local.failures]).toEqual([]);
   expect(through.answered).toBeGreaterThan(RESTARTS);
   expect(grown).toEqual([]);
-}, 180_000);
+}, 300_000);

@@ -139,7 +139,7 @@ it(`loses nothing and keeps nothing while the hub is killed and started again ${
   const planted = growth(after, await measure(host.probe, "plant bytes"));
   expect(planted).toContainEqual(expect.stringContaining("bytes of heap"));
   expect(await host.close()).toBeLessThan(6_000);
-}, 120_000);
+}, 300_000);
 
 it.each<[string, () => Promise<string>]>([
   ["was never there", async () => `http://127.0.0.1:${await freePort()}`],
