@@ -28,6 +28,8 @@ export async function withTunnels(
       Promise.resolve(void calls.push(`disconnect ${label} ${owner} ${tokenId}`)),
     keepAway: () => Promise.resolve(void calls.push(`keep away ${label}`)),
     letBack: () => Promise.resolve(void calls.push(`let back ${label}`)),
+    trustPath: (_owner, isTrusted) =>
+      Promise.resolve(void calls.push(`${isTrusted ? "trust" : "distrust"} ${label}`)),
     inspect: () => Promise.resolve(null),
     endSessions: (owner, ids) => Promise.resolve(void calls.push(`end ${label} ${owner} ${ids.join(" ")}`)),
     ...more(label),

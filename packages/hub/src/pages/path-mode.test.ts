@@ -54,9 +54,11 @@ describe("the page", () => {
     expect(after).toContain(`href="${mine.prefix}/chat?x=1"`);
     expect((await mine.look("/chat?x=1", { headers: OPENED })).status).toBe(200);
     expect(await read(routes.client(mine.label))).toContain(`href="${page}">allowed</a>`);
+    expect(await read(routes.settings)).toContain(`href="${page}"`);
     const taken = await send({ path: "take-back" });
     expect([taken.status, taken.headers.get("location"), await isTrusted()]).toEqual([303, page, false]);
     expect(await read(routes.client(mine.label))).toContain(`href="${page}">not allowed</a>`);
+    expect(await read(routes.settings)).not.toContain(`href="${page}"`);
   });
 
   test("tells an administrator what more it is for them", async () => {

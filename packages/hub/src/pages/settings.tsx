@@ -5,6 +5,7 @@ import type { Session } from "../auth/session.ts";
 import { setShowsMark, showsMark } from "../db/users.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
+import { byOrder, instanceTitle, type Instance } from "../instance.ts";
 import { instanceOrigin, isLabel } from "../origins.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 import { Layout } from "../ui/layout.tsx";
@@ -15,7 +16,13 @@ export const settingsPages = new Hono<HubContext>();
 
 settingsPages.get(routes.settings, async (c) => {
   const session = c.get("session");
-  return c.html(<SettingsPage session={session} hasMark={await showsMark(c.env.DB, session.userId)} />);
+  const [hasMark, instances] = await Promise.all([
+    showsMark(c.env.DB, session.userId),
+    c.env.USER_HUB.getByName(session.userId).list(session.id),
+  ]);
+  if (instances === "signed_out") throw new HubError("sign_in_required");
+  const trusted = instances.filter(({ pathTrusted }) => pathTrusted).toSorted(byOrder);
+  return c.html(<SettingsPage session={session} hasMark={hasMark} trusted={trusted} />);
 });
 
 /** `from` and `next`: the instance in whose mark it was asked for, and the path there to come back to, in path mode below the hub. */
@@ -52,7 +59,14 @@ const THEMES = [
   ["dark", "Dark"],
 ] as const;
 
-function SettingsPage({ session, hasMark }: { session: Session; hasMark: boolean }) {
+interface SettingsProps {
+  session: Session;
+  hasMark: boolean;
+  /** Instances that its person allows in path mode. */
+  trusted: readonly Instance[];
+}
+
+function SettingsPage({ session, hasMark, trusted }: SettingsProps) {
   return (
     <Layout title="Settings · Orchestrator" session={session} current="settings">
       <main class="page">
@@ -84,7 +98,28 @@ function SettingsPage({ session, hasMark }: { session: Session; hasMark: boolean
             button, it is gone at once.
           </p>
         </section>
+        <TrustedInstances trusted={trusted} />
       </main>
     </Layout>
+  );
+}
+
+function TrustedInstances({ trusted }: Pick<SettingsProps, "trusted">) {
+  return (
+    <section class="setting" aria-labelledby="path-heading">
+      <h2 id="path-heading">Path mode</h2>
+      <p>
+        {trusted.length === 0
+          ? "No instance of yours may run its pages on this hub's own address. An instance's page leads to where that is allowed."
+          : "These instances may run their pages on this hub's own address, and do there what you can:"}
+      </p>
+      {trusted.map((instance) => (
+        <p class="crumbs">
+          <a href={routes.clientPath(instance.label)}>
+            <bdi>{instanceTitle(instance)}</bdi>
+          </a>
+        </p>
+      ))}
+    </section>
   );
 }

@@ -313,6 +313,41 @@ test("marking as seen goes up to the newest of the sessions that ended, and is n
   expect(await act(hub, { action: "mark_seen" })).toMatchObject({ done: { seenUntil: 400 } });
 });
 
+describe("path mode", () => {
+  test("is allowed and taken back at the Tunnel, is written down once, and tells it of every sign-in that ends", async () => {
+    const { hub, calls } = await withInstance("trusts");
+    for (const action of ["trust_path", "trust_path"] as const)
+      expect(await act(hub, { action })).toMatchObject({ done: { pathTrusted: true } });
+    await hub.sessionsEnded(["s1", "s2"]);
+    for (const action of ["distrust_path", "distrust_path"] as const)
+      expect(await act(hub, { action })).toMatchObject({ done: { pathTrusted: false } });
+    await hub.sessionsEnded(["s3"]);
+    expect(calls).toEqual([
+      `trust ${LABEL}`,
+      `trust ${LABEL}`,
+      `end ${LABEL} trusts s1 s2`,
+      `distrust ${LABEL}`,
+      `distrust ${LABEL}`,
+    ]);
+    expect(await actionsOf(hub)).toEqual(["ann distrust_path one", "ann trust_path one"]);
+  });
+
+  test("is not said to be allowed where the Tunnel has not answered, and ends with a card that is forgotten", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    const { hub } = await withInstance("trusts-not");
+    const failing = () => Promise.reject(new Error("reset"));
+    await withTunnels(hub, away, () => ({ trustPath: failing }));
+    expect(await act(hub, { action: "trust_path" })).toEqual({ refused: "unanswered" });
+    expect(await instanceOf(hub, "one")).toMatchObject({ pathTrusted: false });
+    const calls = await withTunnels(hub, away);
+    await act(hub, { action: "trust_path" });
+    const { connectedAt = 0 } = (await instanceOf(hub, "one")) ?? {};
+    await hub.instanceGone("one", connectedAt, "stopped", Date.now());
+    expect(await act(hub, { action: "forget" })).toEqual({ done: null });
+    expect(calls).toEqual([`trust ${LABEL}`, `let back ${LABEL}`, `distrust ${LABEL}`]);
+  });
+});
+
 describe("forgetting", () => {
   test("takes the mark out of the Tunnel with the card", async () => {
     const { person, hub, calls, sendAway } = await withInstance("forgets-kept");

@@ -142,8 +142,8 @@ export class Actions {
     if (instance.connected) return { refused: "connected" };
     // Without its card nobody could let it back, nor take back that its pages are trusted.
     if (!(await this.#tell(label, () => tunnels.of(label).letBack(tunnels.owner)))) return UNANSWERED;
-    if (!(await this.#tell(label, () => tunnels.of(label).trustPath(tunnels.owner, false))))
-      return UNANSWERED;
+    const distrust = () => tunnels.of(label).trustPath(tunnels.owner, false);
+    if (instance.pathTrusted && !(await this.#tell(label, distrust))) return UNANSWERED;
     // It may have come back at once.
     const now = registry.findByClientId(clientId);
     if (now?.connected === true) return { refused: "connected" };

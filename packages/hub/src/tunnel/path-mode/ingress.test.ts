@@ -56,6 +56,13 @@ describe("the instance", () => {
   });
 });
 
+test("a page opened without a slash at the end is opened with one, so that its relative addresses lead to the instance", async () => {
+  const { look, prefix } = await pathInstance("ann", "slash", echo);
+  const opened = await look("?a=1", { headers: OPENED });
+  expect([opened.status, opened.headers.get("location")]).toEqual([307, `${prefix}/?a=1`]);
+  expect((await look("/?a=1", { headers: OPENED })).status).toBe(200);
+});
+
 describe("a page", () => {
   test("leads to the instance, the shim first in its head", async () => {
     const { look, prefix } = await pathInstance(

@@ -43,6 +43,7 @@ export async function servePath(
 
 async function serve(visit: PathVisit, proven: Proven, context: Context): Promise<Response> {
   const { request, path } = visit;
+  if (isWithoutSlash(visit)) return redirect(`${visit.place.prefix}/${new URL(request.url).search}`, 307);
   if (path.startsWith(instanceRoutes.prefix) && !(path === instanceRoutes.presence && isUpgrade(request)))
     return serveOwn(visit, proven.session);
   const asked = instanceRequest(request, visit.place, path);
@@ -57,6 +58,11 @@ async function serve(visit: PathVisit, proven: Proven, context: Context): Promis
   if (isErrorResponse(response) && response.status === 404) return byClientId(visit, proven);
   noteOpened(visit, proven, context);
   return placedAnswer(visit, response);
+}
+
+/** A page there would look for what its relative addresses name beside the instance, not below it. */
+function isWithoutSlash({ request, place }: PathVisit): boolean {
+  return new URL(request.url).pathname === place.prefix && isInstanceNavigation(request);
 }
 
 function toTunnel(
@@ -119,8 +125,8 @@ function pathOf({ url }: Request): string {
   return pathname + search;
 }
 
-function redirect(location: string): Response {
-  return new Response(null, { status: 302, headers: { location, "cache-control": "no-store" } });
+function redirect(location: string, status = 302): Response {
+  return new Response(null, { status, headers: { location, "cache-control": "no-store" } });
 }
 
 function withCookies(response: Response, cookies: string[]): Response {
