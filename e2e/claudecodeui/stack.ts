@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { vi } from "vitest";
 import { type ConnectorProcess, startConnector } from "../../packages/hub/local/connector.ts";
-import { startHub, type TestHub } from "../hub.ts";
+import { startHub, type TestHub, type TestHubOptions } from "../hub.ts";
 import { type RealClaudecodeui, startRealClaudecodeui } from "./harness.ts";
 import { startTap, type Tap } from "./tap.ts";
 
@@ -22,8 +22,8 @@ export interface Stack {
 const NOTES = "# Notes\n\nThe second line of the notes.\n";
 
 /** Starts all of it but the command. */
-export async function startStack(): Promise<Stack> {
-  const [hub, real] = await Promise.all([startHub(), startRealClaudecodeui()]);
+export async function startStack(options: TestHubOptions = {}): Promise<Stack> {
+  const [hub, real] = await Promise.all([startHub(options), startRealClaudecodeui()]);
   const tap = await startTap(real.port);
   const token = await hub.createToken();
   await writeFile(path.join(real.project, "notes.md"), NOTES);
