@@ -47,7 +47,7 @@ afterEach(async () => {
 async function open(access: AccessList | undefined) {
   running = await startClient({ target: application.target, ...(access && { access }) });
   const { hub, client } = running;
-  await vi.waitFor(() => expect(running?.events).toContain("connected"));
+  await vi.waitFor(() => expect(running?.events).toContain("connected"), 5000);
   const connection = new Connection({
     role: "hub",
     text: "utf-8",
@@ -150,18 +150,21 @@ test("says when it has refreshed, after the status, to a hub that wants to hear 
   };
   running = await startClient({ adapter });
   const { hub, events, registers } = running;
-  await vi.waitFor(() => expect(events).toContain("connected"));
+  await vi.waitFor(() => expect(events).toContain("connected"), 5000);
   expect(registers()[0]?.capabilities).toContain("commands");
   const heard = () => hub.received.slice(1).map((message) => ("id" in message ? message.id : message.type));
   hub.send({ type: "command", command: "refresh_status", id: 5 });
-  await vi.waitFor(() => expect(heard()).toEqual(["status_update", 5]));
+  await vi.waitFor(() => expect(heard()).toEqual(["status_update", 5]), 5000);
   // An older hub gives no id, and hears of the status alone.
   hub.send({ type: "command", command: "refresh_status" });
-  await vi.waitFor(() => expect(heard()).toEqual(["status_update", 5, "status_update"]));
+  await vi.waitFor(() => expect(heard()).toEqual(["status_update", 5, "status_update"]), 5000);
   fails = true;
   hub.send({ type: "command", command: "refresh_status", id: 6 });
-  await vi.waitFor(() => expect(refreshed).toHaveLength(3));
+  await vi.waitFor(() => expect(refreshed).toHaveLength(3), 5000);
   fails = false;
   hub.send({ type: "command", command: "refresh_status", id: 7 });
-  await vi.waitFor(() => expect(heard()).toEqual(["status_update", 5, "status_update", "status_update", 7]));
+  await vi.waitFor(
+    () => expect(heard()).toEqual(["status_update", 5, "status_update", "status_update", 7]),
+    5000,
+  );
 });
