@@ -12,6 +12,10 @@ import type { AddressInfo } from "node:net";
 import { WebSocket } from "ws";
 
 type Json = Record<string, unknown>;
+
+/** A line of its output. */
+export type Said = Json & { event: string };
+
 type Fields = [string, string][];
 
 const setting = (name: string, fallback = ""): string => process.env[name] ?? fallback;
@@ -23,7 +27,8 @@ const pingMs = Number(setting("PING_MS", "30000"));
 const PONG_TIMEOUT_MS = 10_000;
 
 const say = (event: string, more: Json = {}): void => {
-  process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
+  const said: Said = { event, ...more };
+  process.stdout.write(`${JSON.stringify(said)}\n`);
 };
 
 // The web app, as it runs without any hub.

@@ -6,8 +6,7 @@ import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { openDashboard, startStage, type Stage } from "../pages/stage.ts";
 import { Viewer } from "../tunnel/viewer.ts";
-
-type Said = Record<string, unknown> & { event: string };
+import type { Said } from "./client.ts";
 
 class Client {
   readonly said: Said[] = [];
