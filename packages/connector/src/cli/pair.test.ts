@@ -27,9 +27,12 @@ interface Look {
   env?: NodeJS.ProcessEnv;
   qr?: boolean;
   file?: string;
+  /** The hub's link, if it is another. */
+  says?: string;
 }
 
-function start({ columns, env = {}, qr = true, file = join(folder, "sub/config.json") }: Look = {}) {
+function start({ columns, env = {}, qr = true, file = join(folder, "sub/config.json"), says }: Look = {}) {
+  if (says !== undefined) hub.link = says;
   const out = Object.assign(new PassThrough(), columns === undefined ? {} : { isTTY: true, columns });
   const input = Object.assign(new PassThrough(), { isTTY: columns !== undefined });
   const stop = new AbortController();
@@ -93,6 +96,11 @@ describe("the QR code", () => {
     ["one that is not", { columns: 30 }, false],
     ["no terminal", {}, false],
     ["--no-qr", { columns: 80, qr: false }, false],
+    [
+      "a hub of this machine, where no phone gets",
+      { columns: 80, says: "http://hub.localhost:8787/pair?code=B" },
+      false,
+    ],
   ])("on %s", async (_where, look, isDrawn) => {
     const { result, printed, raw, stop } = start(look);
     await expect.poll(printed).toContain("Waiting");

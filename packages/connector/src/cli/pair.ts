@@ -1,6 +1,7 @@
 /** `orchestrator connect` without a token: shows a code, waits for somebody to approve it, and keeps the token. */
 import { once } from "node:events";
 import type { InstanceMetadata } from "@ai-orchestrator/protocol";
+import { isLoopbackHost } from "../loopback.ts";
 import { pair, type PairingResult, type ShownPairing } from "../pairing.ts";
 import { writeSettings } from "../settings-write.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -81,10 +82,16 @@ function show(
   terminal.say(`  Fingerprint  ${fingerprint}`);
   terminal.say(`  Open         ${url}`);
   terminal.say("");
-  const drawn = qr ? drawQrCode(url) : [];
+  const drawn = qr && leadsThereFromElsewhere(url) ? drawQrCode(url) : [];
   if (terminal.draw(drawn)) terminal.say("");
   const minutes = Math.max(1, Math.round(expiresInSeconds / 60));
   terminal.say(`Approve it there if the page shows the same fingerprint. Waiting for ${minutes} min`);
+}
+
+/** A phone has another loopback. */
+function leadsThereFromElsewhere(url: string): boolean {
+  const { hostname } = new URL(url);
+  return !isLoopbackHost(hostname) && !hostname.endsWith(".localhost");
 }
 
 /** Where it is kept; undefined, having said so, where it could not be. */

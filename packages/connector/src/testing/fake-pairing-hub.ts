@@ -20,6 +20,8 @@ export interface FakePairingHub {
   /** What to answer upgrades with; undefined to take them. */
   refusal: { status: number; code: string; message: string } | undefined;
   socket: WebSocket | undefined;
+  /** What it says people should open. */
+  link: string;
   send(message: PairingHubMessage): void;
   /** Waits for the `count`th message of this type. */
   heard(type: PendingMessage["type"], count?: number): Promise<PendingMessage>;
@@ -48,6 +50,7 @@ export async function startFakePairingHub(): Promise<FakePairingHub> {
     received: [],
     refusal: undefined,
     socket: undefined,
+    link: PENDING.url,
     send: (message) => fake.socket?.send(encodePairing(message)),
     heard: async (type, count = 1) => {
       for (;;) {
@@ -77,7 +80,7 @@ export async function startFakePairingHub(): Promise<FakePairingHub> {
         const message = parsePendingMessage(data.toString("utf8"));
         if (!message) return;
         fake.received.push(message);
-        if (message.type === "pending_register") fake.send(PENDING);
+        if (message.type === "pending_register") fake.send({ ...PENDING, url: fake.link });
         for (const look of waiting.splice(0)) look();
       });
     });
