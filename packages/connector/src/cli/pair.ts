@@ -90,6 +90,7 @@ function show(
 
 /** A phone has another loopback. */
 function leadsThereFromElsewhere(url: string): boolean {
+  if (!URL.canParse(url)) return false;
   const { hostname } = new URL(url);
   return !isLoopbackHost(hostname) && !hostname.endsWith(".localhost");
 }
