@@ -10,8 +10,10 @@ import { launchBrowser } from "../browser.ts";
 
 export interface LoggedBrowser {
   browser: Browser;
-  /** Ends the browser; resolves to the address of every request it has made, in order. */
+  /** Ends the browser, which writes the end of its log; resolves to the address of every request it has made, in order. */
   requests(): Promise<string[]>;
+  /** Ends the browser where it still runs, and removes its log. */
+  stop(): Promise<void>;
 }
 
 interface NetLog {
@@ -28,11 +30,14 @@ export async function launchLoggedBrowser(): Promise<LoggedBrowser> {
     requests: async () => {
       await browser.close();
       const text = await readFile(file, "utf8");
-      await rm(folder, { recursive: true });
       const log = JSON.parse(text) as NetLog;
       const type = log.constants.logEventTypes["URL_REQUEST_START_JOB"];
       const begun = log.events.filter((event) => event.type === type);
       return begun.flatMap(({ params }) => params?.url ?? []);
+    },
+    stop: async () => {
+      await browser.close();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

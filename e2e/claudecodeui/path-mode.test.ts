@@ -55,7 +55,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await logged?.browser.close();
+  await logged?.stop();
   await stack?.stop();
 });
 

@@ -75,12 +75,15 @@ export async function startPrefixedSite(): Promise<PrefixedSite> {
   /** The path an instance sees; undefined where the request is not for one. */
   const note = (request: http.IncomingMessage) => {
     const url = request.url ?? "";
-    const found = [...seen].find(([prefix]) => url.startsWith(`${prefix}/`) || url === prefix);
+    const found = [...seen].find(
+      ([prefix]) => /^(?:[/?]|$)/.test(url.slice(prefix.length)) && url.startsWith(prefix),
+    );
     if (found === undefined) {
       if (url !== "/favicon.ico" && url !== HUB_PAGE) escaped.push(`${request.method} ${url}`);
       return undefined;
     }
-    const own = url.slice(found[0].length) || "/";
+    const rest = url.slice(found[0].length);
+    const own = rest.startsWith("/") ? rest : `/${rest}`;
     if (!own.startsWith("/.orchestrator/")) found[1].push(`${request.method} ${own}`);
     return own;
   };
