@@ -6,7 +6,7 @@
   const { src = "", dataset: { hub, label } = {} } = document.currentScript ?? {};
   const base = src.replace(/[^/]*$/, "");
   // On the hub's own origin (path mode) its pages are reached from below the instance's prefix.
-  const pages = hub === location.origin ? base : `${hub}/`;
+  const pages = hub === location.origin ? base : hub;
   // Before a page that runs later puts something else in their place.
   const [WebSocket, fetch] = [window.WebSocket, window.fetch.bind(window)];
   const MS = { ping: 30_000, answer: 10_000, first: 500, longest: 30_000, look: 55_000 };
