@@ -248,7 +248,8 @@ const MEANINGS = {
   version_1_address: {
     status: 501,
     title: "This instance opens at another address",
-    happened: "Its client speaks version 1 of the protocol, which knows no address of its own for an instance.",
+    happened:
+      "Its client speaks version 1 of the protocol, which knows no address of its own for an instance.",
     next: "Open it below the hub's own address, or update its client.",
   },
   instance_unanswered: {
