@@ -1,6 +1,6 @@
 /**
  * What the connector costs those who use its host locally: the same Express server without it, with it in standalone mode, connected, and with
- * a hub that comes and goes. Each round loads all of them, one after the other, in an order that changes; a round's ratio is to its own
+ * a hub that goes and comes back once in each slice. Each round loads all of them, one after the other, in an order that changes; a round's ratio is to its own
  * server without, so what else the machine does meets both. The hub only registers: a whole one on this machine would be measured along.
  */
 import { fork, type ChildProcess } from "node:child_process";
@@ -10,9 +10,9 @@ import path from "node:path";
 import { median, percentile, printTable, type Row } from "../report.ts";
 import { loadFor } from "./load.ts";
 
-const ROUNDS = 96;
-const WARM_UP = 8;
-const SLICE_MS = 250;
+const ROUNDS = 50;
+const WARM_UP = 5;
+const SLICE_MS = 500;
 /** "without, again" is another process of the same: what its ratios differ from 1 by is noise. */
 const MODES = ["without", "without, again", "standalone", "connected", "hub comes and goes"] as const;
 type Mode = (typeof MODES)[number];
@@ -34,20 +34,25 @@ type Round = Map<Mode, Slice>;
 
 export async function benchLocalUse(): Promise<void> {
   const home = await mkdtemp(path.join(tmpdir(), "local-use-"));
-  const hub = start("hub.ts", [], {});
-  const children = [hub];
+  const [hub, restless] = [start("hub.ts", [], {}), start("hub.ts", [], {})];
+  const children = [hub, restless];
   try {
-    const { port: hubPort } = await told(hub, "port");
+    const hubPort = Number((await told(hub, "port"))["port"]);
+    const restlessPort = Number((await told(restless, "port"))["port"]);
     const hosts = new Map<Mode, Host>();
     for (const mode of MODES) {
-      const child = start("host.ts", [mode], settings(mode, Number(hubPort), home));
+      const child = start(
+        "host.ts",
+        [mode],
+        settings(mode, mode === "hub comes and goes" ? restlessPort : hubPort, home),
+      );
       children.push(child);
       const connected =
         mode === "connected" || mode === "hub comes and goes" ? told(child, "connected") : undefined;
       hosts.set(mode, { child, port: Number((await told(child, "port"))["port"]) });
       await connected;
     }
-    report(await measure(hosts, hub));
+    report(await measure(hosts, restless));
   } finally {
     for (const child of children) child.kill("SIGKILL");
     await rm(home, { recursive: true, force: true });
