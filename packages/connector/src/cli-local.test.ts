@@ -85,6 +85,25 @@ test("config tells all that is wrong at once, to people and to programs, and end
   expect(output + json).not.toContain("canary");
 });
 
+test("connect, said again, leaves the first one alone and says that it runs", async () => {
+  await write({ url: hub.url, token: TOKEN, target: application.target });
+  const first = run(["connect"]);
+  await first.shows("Connected");
+  const [code, output] = await end(["connect"]);
+  expect(code).toBe(0);
+  expect(output).toMatch(/^Found claudecodeui .*\nA connector of yours does that already:\n/);
+  expect(output).toMatch(
+    /: connected at http:.*\n.*process \d+\n.*\nTo start another, .*orchestrator disconnect\.\n$/,
+  );
+  expect(hub.dials).toBe(1);
+  // Another instance of the same web UI is none of the first one's business, and a service takes its place.
+  const other = run(["connect", "--client-id", "other"]);
+  await other.shows("Connected");
+  const background = run(["connect", "--background"]);
+  await background.shows("Connected");
+  expect(hub.dials).toBe(3);
+});
+
 test("status and disconnect: what runs is told, ends in order, and stays away until connect", async () => {
   await write({ url: hub.url, token: TOKEN, target: application.target });
   expect(await end(["status"])).toEqual([3, "No connector of yours runs on this machine.\n"]);

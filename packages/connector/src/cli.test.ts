@@ -227,6 +227,18 @@ test.each<[string[], NodeJS.ProcessEnv, number, string]>([
   [["help"], {}, 0, "Exit codes"],
   [["conect"], {}, 2, 'Unknown command "conect"; did you mean connect?'],
   [["serve"], {}, 2, 'Unknown command "serve"; there is: connect, disconnect'],
+  [["stauts"], {}, 2, 'Unknown command "stauts"; did you mean status?'],
+  [["https://hub.example.com"], {}, 2, "Say what to do: orchestrator connect https://hub.example.com"],
+  [["--url", "https://hub.example.com"], {}, 2, "Say what to do: orchestrator connect"],
+  [["--url"], {}, 2, "Say what to do: orchestrator connect"],
+  [["connect", "--tokn", "x"], {}, 2, "Unknown option --tokn; did you mean --token?\nSee"],
+  [["connect", "--json"], {}, 2, "Unknown option --json\nSee"],
+  [["connect", "-x"], {}, 2, "Unknown option -x\nSee"],
+  [["connect", "--token"], {}, 2, "--token: is without a value\nSee"],
+  [["connect", "--url", "--token", TOKEN], {}, 2, "--url: is without a value\nSee"],
+  [["connect", "--pair=yes"], {}, 2, "--pair: takes no value\nSee"],
+  [["connect", "localhost:8787"], {}, 2, "did you mean http://localhost:8787?"],
+  [["connect", "hub.localhost:8787"], {}, 2, "did you mean http://hub.localhost:8787?"],
   [["connect", "hub.example.com"], {}, 2, "did you mean https://hub.example.com?"],
   [
     ["connect", "http://hub.example.com"],
@@ -250,6 +262,7 @@ test.each<[string[], NodeJS.ProcessEnv, number, string]>([
   [["connect", "--port", "1"], {}, 2, "--port"],
   [["connect", "--target", "http://10.0.0.1"], {}, 2, "on this machine"],
   [["connect"], { ORCHESTRATOR_URL: "" }, 2, '"orchestrator.url" in '],
+  [["connect"], { ORCHESTRATOR_URL: "" }, 2, "orchestrator connect https://hub.example.com"],
   [["connect", "--url", "http://hub.example.com"], {}, 2, "must be https://"],
 ])("orchestrator %j with %j exits with %i and says %s", async (args, env, code, text) => {
   const { ended, output } = run(args, env);

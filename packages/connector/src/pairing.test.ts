@@ -162,17 +162,26 @@ describe("gives up", () => {
 
   it("where it is told to, and leaves nothing behind", async () => {
     const stop = new AbortController();
-    const { result } = start({ signal: stop.signal });
+    const { result, lost } = start({ signal: stop.signal });
     await hub.heard("pending_register");
     const closed = new Promise((resolve) => hub.socket?.once("close", resolve));
     stop.abort();
     expect(await result).toEqual({ kind: "aborted" });
     await closed;
+    // Nothing is tried again.
+    expect(lost).toEqual([]);
   });
 });
 
 it("asks no hub in clear that is not on this machine", async () => {
   await expect(start({ url: "http://hub.example.com" }).result).rejects.toThrow(RangeError);
+});
+
+it("says in words that what answers speaks something else", async () => {
+  const stop = new AbortController();
+  const { lost } = start({ url: hub.url.replace("http:", "https:"), signal: stop.signal });
+  await expect.poll(() => lost[0]).toBe("what answers there does not speak https as it should");
+  stop.abort();
 });
 
 it.runIf(canBeOtherUser)("asks nobody else's hub on this machine, unless that is allowed", async () => {

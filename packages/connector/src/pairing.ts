@@ -100,6 +100,7 @@ async function attempt(options: Attempts): Promise<PairingResult> {
   while (!signal.aborted) {
     const end = await connect(options, fingerprint, shown);
     if (end.kind !== "lost") return resultOf(end);
+    if (signal.aborted) break;
     const retryMs = retryPause(end.retryAfterMs, backoff);
     if (clock.now() + retryMs >= endsAt)
       return { kind: "expired", message: isShown ? NOBODY : `There was no way to the hub: ${end.message}.` };

@@ -51,17 +51,24 @@ export function closest(word: string, known: readonly string[]): string | undefi
     : undefined;
 }
 
-/** Levenshtein's: letters to add, take out or replace. */
+/** Letters to add, take out, replace, or swap with their neighbour. */
 function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, letter] of Array.from(a).entries()) {
+  const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];
+  const at = (i: number, j: number) => rows[i]?.[j] ?? 0;
+  for (let i = 0; i < a.length; i++) {
     const next = [i + 1];
-    for (const [j, other] of Array.from(b).entries()) {
+    rows.push(next);
+    for (let j = 0; j < b.length; j++) {
+      const isSwapped = i > 0 && j > 0 && a[i] === b[j - 1] && a[i - 1] === b[j];
       next.push(
-        Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)),
+        Math.min(
+          at(i + 1, j) + 1,
+          at(i, j + 1) + 1,
+          at(i, j) + (a[i] === b[j] ? 0 : 1),
+          isSwapped ? at(i - 1, j - 1) + 1 : Number.POSITIVE_INFINITY,
+        ),
       );
     }
-    row = next;
   }
-  return row.at(-1) ?? 0;
+  return at(a.length, b.length);
 }

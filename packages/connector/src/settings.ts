@@ -131,8 +131,8 @@ function missing(name: "url" | "token", path: string): string {
   const { flag, variable, key } = definitionOf(name);
   const places = `--${flag}, ${variable} or ${written(path, key)}`;
   return name === "url"
-    ? `${places}: is missing: the address of your hub, such as https://hub.example.com`
-    : `${places}: is missing: make one on the hub's page for tokens`;
+    ? `${places}: is missing: the address of your hub. To be kept it is named once: orchestrator connect https://hub.example.com`
+    : `${places}: is missing: orchestrator connect <hub> gets one, or make one on the hub's page for tokens`;
 }
 
 function merge(layers: Layer[], { asked }: SettingsSources) {

@@ -126,5 +126,9 @@ const ERRORS: Record<string, string> = {
 function describe(error: Error & { code?: string }): string {
   if (error instanceof OtherUserError)
     return `${error.message}, so the token is not sent there; ORCHESTRATOR_ALLOW_OTHER_USER=1 allows it`;
-  return ERRORS[error.code ?? ""] ?? (error.message || error.code || error.name);
+  const { code = "", message, name } = error;
+  if (code === "EPROTO" || code.startsWith("ERR_SSL_"))
+    return "what answers there does not speak https as it should";
+  if (code.startsWith("HPE_")) return "what answers there does not speak http";
+  return ERRORS[code] ?? (message || code || name);
 }

@@ -1,5 +1,6 @@
 /** Reads the command line. */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { isLoopbackHost } from "../loopback.ts";
 import { FLAG_NAMES } from "../settings-flags.ts";
 import { closest } from "../settings-words.ts";
 import type { Flags } from "../settings.ts";
@@ -104,24 +105,43 @@ export function readArguments(argv: readonly string[]): Arguments {
   // Options may stand before the verb; their values are none.
   const name =
     own.find((argument) => Object.hasOwn(VERBS, argument)) ?? own.find((one) => !one.startsWith("-"));
-  const verb = name === undefined ? { options: {}, read: withoutVerb } : VERBS[name];
-  if (!verb) return { kind: "wrong", message: unknownVerb(name ?? "") };
-  try {
-    const options = { ...verb.options, ...GENERAL };
-    const { values, positionals } = parseArgs({ args: own, options, allowPositionals: true });
-    if (values.help === true || argv.length === 0) return { kind: "help" };
-    if (values.version === true) return { kind: "version" };
-    return verb.read({ values, positionals: positionals.filter((one) => one !== name), command });
-  } catch (error) {
-    return { kind: "wrong", message: error instanceof Error ? error.message : String(error) };
-  }
+  const verb = VERBS[name ?? ""];
+  const options: ParseArgsOptionsConfig = { ...verb?.options, ...GENERAL };
+  const { values, positionals, tokens } = parseArgs({
+    args: own,
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  if (values["help"] === true || argv.length === 0) return { kind: "help" };
+  if (values["version"] === true) return { kind: "version" };
+  if (!verb) return wrong(own[0]?.startsWith("-") === true ? WITHOUT_VERB : unknownVerb(name ?? ""));
+  const problem = tokens.map((token) => wrongOption(token, options)).find((one) => one !== undefined);
+  if (problem !== undefined) return wrong(problem);
+  return verb.read({ values, positionals: positionals.filter((one) => one !== name), command });
 }
 
-function withoutVerb(): Arguments {
-  return { kind: "wrong", message: "Say what to do: orchestrator connect" };
+const WITHOUT_VERB = "Say what to do: orchestrator connect";
+
+type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];
+
+/** In words of our own: Node's advise to write after `--` what we take for a program there. */
+function wrongOption(token: Token, options: ParseArgsOptionsConfig): string | undefined {
+  if (token.kind !== "option") return undefined;
+  const { name, rawName, value, inlineValue } = token;
+  const type = Object.hasOwn(options, name) ? options[name]?.type : undefined;
+  if (type === undefined) {
+    const near = closest(name, Object.keys(options));
+    return `Unknown option ${rawName}${near === undefined ? "" : `; did you mean --${near}?`}`;
+  }
+  if (type === "boolean") return value === undefined ? undefined : `${rawName}: takes no value`;
+  const isMissing = value === undefined || (!inlineValue && value.startsWith("-"));
+  return isMissing ? `${rawName}: is without a value` : undefined;
 }
 
 function unknownVerb(name: string): string {
+  if (name.includes("://")) return `${WITHOUT_VERB} ${name}`;
   const verbs = Object.keys(VERBS);
   const near = closest(name, verbs);
   const hint = near === undefined ? `there is: ${verbs.join(", ")}` : `did you mean ${near}?`;
@@ -149,9 +169,10 @@ function readConnect({ values, positionals, command }: Given): Arguments {
 }
 
 function noAddress(text: string): string {
-  return URL.canParse(`https://${text}`) && /[.:]/.test(text)
-    ? `${JSON.stringify(text)} is no address of a hub; did you mean https://${text}?`
-    : tooMuch(text);
+  if (!URL.canParse(`https://${text}`) || !/[.:]/.test(text)) return tooMuch(text);
+  const { hostname } = new URL(`https://${text}`);
+  const scheme = isLoopbackHost(hostname) || hostname.endsWith(".localhost") ? "http" : "https";
+  return `${JSON.stringify(text)} is no address of a hub; did you mean ${scheme}://${text}?`;
 }
 
 function readService({ positionals, values, command }: Given): Arguments {

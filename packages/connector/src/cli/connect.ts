@@ -17,6 +17,7 @@ import { findCredentials } from "./credentials.ts";
 import { isDisconnectedSince, takeBack } from "./disconnected.ts";
 import { EXIT } from "./exit-codes.ts";
 import { report } from "./report.ts";
+import { isConnectedAlready } from "./running.ts";
 import type { Terminal } from "./terminal.ts";
 
 const DISCONNECTED = "Disconnected by orchestrator disconnect; orchestrator connect connects again";
@@ -81,6 +82,10 @@ async function run(application: Application, options: ConnectOptions, signal: Ab
     return EXIT.ended;
   }
   const { clientId } = await identify(application.target, options);
+  // A service and a new token are to take the place of what runs.
+  const mayReplace = options.background || options.pair;
+  if (!mayReplace && (await isConnectedAlready(options, { url: settings.url ?? "", clientId })))
+    return EXIT.ended;
   const metadata = {
     hostname: settings.name ?? hostname(),
     project: settings.project ?? env["PWD"] ?? process.cwd(),

@@ -151,6 +151,15 @@ it.each([
   expect(printed()).toContain(words);
 });
 
+it("ends where what answers gives no code, and asks for the address", async () => {
+  hub.refusal = { status: 404, code: "not_found", message: "There is nothing here." };
+  const { result, printed } = start();
+  expect(await result).toBe(EXIT.refused);
+  expect(printed()).toBe(
+    `Asking ${hub.url} for a token\nNo code from ${hub.url}: There is nothing here.\nIs that the address of your hub, as a browser opens it?\n`,
+  );
+});
+
 it("says once what keeps it from the hub", async () => {
   hub.refusal = { status: 503, code: "internal_error", message: "starting" };
   const { printed, stop, result } = start();

@@ -31,8 +31,13 @@ export async function pairAtTerminal(options: PairAtTerminalOptions): Promise<st
     const result = await ask(options);
     if (result.kind === "aborted") return EXIT.ended;
     if (result.kind === "granted") return result.token;
+    if (result.kind === "refused") {
+      terminal.say(`No code from ${url}: ${result.message}`, "bad");
+      terminal.say("Is that the address of your hub, as a browser opens it?");
+      return EXIT.refused;
+    }
     terminal.say(result.message, "bad");
-    if (result.kind !== "expired") return EXIT.refused;
+    if (result.kind === "denied") return EXIT.refused;
     if (!input.isTTY) {
       terminal.say("For a new code run the same again.");
       return EXIT.refused;

@@ -26,6 +26,33 @@ export async function showStatus({ env, terminal }: Place, asJson: boolean): Pro
   return running.length === 0 ? EXIT.notFound : EXIT.ended;
 }
 
+/**
+ * True, having said so, where a connector of this user connects the same instance already: a second one would take its place, and
+ * end it for good.
+ */
+export async function isConnectedAlready(
+  { env, terminal }: Place,
+  { url, clientId }: { url: string; clientId: string },
+): Promise<boolean> {
+  const { running } = await askRunning(settingsFolder(env), "status");
+  const same = running.find(
+    (one) =>
+      one.clientId === clientId &&
+      one.state !== "stopped" &&
+      URL.canParse(one.hub) &&
+      isSameHub(one.hub, url),
+  );
+  if (same === undefined) return false;
+  terminal.say("A connector of yours does that already:");
+  describe(same, terminal);
+  terminal.say("To start another, end it where it runs, or with orchestrator disconnect.");
+  return true;
+}
+
+function isSameHub(one: string, other: string): boolean {
+  return new URL(one).origin === new URL(other).origin;
+}
+
 /** Ends all that run, and keeps those from connecting that start later: until `orchestrator connect`. */
 export async function disconnect(
   { env, terminal }: Place,
