@@ -62,6 +62,9 @@ describe("a frame of a page", () => {
     await evict();
     client.send(chunk(first?.["request_id"], ["after", "sleep"]));
     await expect.poll(() => page.frames.at(-1)).toBe('["after","sleep"]');
+    // Half of a character is no UTF-8, over which a browser would end the connection.
+    client.send(chunk(first?.["request_id"], "half \ud83d"));
+    await expect.poll(() => page.frames.at(-1)).toBe("half \ufffd");
     await evict();
     page.socket.send(JSON.stringify({ type: "abort-session", sessionId: "s" }));
     await expect

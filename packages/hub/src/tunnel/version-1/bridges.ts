@@ -86,7 +86,9 @@ export class Bridges {
   /** What came back for a request: a text as it is, anything else as JSON. True where it was a browser's. */
   toBrowser(requestId: string, data: unknown): boolean {
     const socket = this.#find(requestId);
-    if (socket && data !== undefined) socket.send(typeof data === "string" ? data : JSON.stringify(data));
+    // Half of a character is no UTF-8: a browser would end the connection over it.
+    const frame = typeof data === "string" ? data.toWellFormed() : JSON.stringify(data);
+    if (socket && frame !== undefined) socket.send(frame);
     return socket !== undefined;
   }
 

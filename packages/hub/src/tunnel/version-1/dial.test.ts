@@ -223,6 +223,23 @@ describe("limits", () => {
     expect((await dialVersionOne({}, from("192.0.2.32"))).status).toBe(101);
   });
 
+  test("whoever is held open to be told to give up counts among them, whatever it is for", async () => {
+    const { text } = await issueInstanceToken(env.DB, { userId: OWNER, name: "test", scopes: ["admin"] });
+    for (const [ip, query] of [
+      ["192.0.2.35", { token, client_id: "a b" }],
+      ["192.0.2.36", { token: text, client_id: "x" }],
+    ] as const) {
+      const dials = await Promise.all(Array.from({ length: 65 }, () => dialVersionOne(query, from(ip))));
+      expect(tally(dials.map(({ status }) => status))).toEqual({ 101: 60, 429: 5 });
+    }
+  });
+
+  test("no page in a browser dials, or uses up what its address may", async () => {
+    for (const origin of ["https://evil.example", "null", "http://hub.localhost:8787"])
+      for (const query of [{}, { token, client_id: "page" }])
+        expect((await dialVersionOne(query, { ...from("192.0.2.37"), origin })).status).toBe(403);
+  });
+
   test("who says nothing, or not enough, is closed after ten seconds", { timeout: 20_000 }, async () => {
     const silent = [
       await dialBare("192.0.2.33"),

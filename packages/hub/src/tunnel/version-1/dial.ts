@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { countExact } from "../../auth/rate-limits.ts";
 import type { TokenHolder } from "../../auth/token.ts";
 import type { Env } from "../../env.ts";
+import { refuseDial } from "../dial-refusal.ts";
 import { checkDialToken, refused, tooManyFrom } from "../dial-token.ts";
 import { WaitingDial, type Verdict } from "./waiting-dial.ts";
 
@@ -22,6 +23,9 @@ export function isVersionOne({ headers }: Request): boolean {
 
 /** Answers with 101, and with an error where the client shall try again; one that shall give up must be told over its socket. */
 export async function connectVersionOne(request: Request, env: Env, dial: DialTunnel): Promise<Response> {
+  // Any page that somebody has open could dial in their place and use up what their address may: clients are programs.
+  if (request.headers.has("origin"))
+    return refuseDial(403, "bad_request", "Instances connect here, not pages in a browser.");
   const { searchParams } = new URL(request.url);
   const [token, clientId] = [searchParams.get("token"), searchParams.get("client_id")];
   if (token !== null && clientId !== null) {
@@ -29,11 +33,16 @@ export async function connectVersionOne(request: Request, env: Env, dial: DialTu
     if ("holder" in checked) return dial(checked.holder, clientId, 1);
     const { code, message } = checked.refused;
     if (code !== "unauthorized") return refused(checked.refused);
-    return new WaitingDial(async () => ({ giveUp: message })).response;
+    return hold(async () => ({ giveUp: message }));
   }
-  const counted = await countExact(env, "dial-without-token", request);
-  if (!counted.allowed) return refused(tooManyFrom(counted.retryAfterSeconds));
-  return new WaitingDial((register) => judge(register)).response;
+  return hold(judge);
+
+  /** Whoever is not let in at once is held open, and so each of them is counted. */
+  async function hold(decide: (register: version1.Register) => Promise<Verdict>): Promise<Response> {
+    const counted = await countExact(env, "dial-without-token", request);
+    if (!counted.allowed) return refused(tooManyFrom(counted.retryAfterSeconds));
+    return new WaitingDial(decide).response;
+  }
 
   function check(text: string, id: string): ReturnType<typeof checkDialToken> {
     if (v.is(ClientIdSchema, id)) return checkDialToken(request, env, text);

@@ -6,8 +6,8 @@
 import { HEARTBEAT_PING, HEARTBEAT_PONG, version1 } from "@ai-orchestrator/protocol";
 import { attach, type ConnectorAttachment } from "../attachments.ts";
 
-/** What the platform takes, in characters. */
-const MAX_PING_LENGTH = 2048;
+/** What the platform takes, in bytes. */
+const MAX_PING_BYTES = 2048;
 
 /** To be said when the object is made: it may have been evicted from between sockets that beat otherwise. */
 export function keepHeartbeat(state: DurableObjectState): void {
@@ -33,7 +33,8 @@ export function answerPing(
   attachment.heardAt = Date.now();
   attach(socket, attachment);
   socket.send(pong(attachment));
-  if (attachment.state === "registered" && text.length <= MAX_PING_LENGTH) setPing(state, text, attachment);
+  const isLearnt = new TextEncoder().encode(text).byteLength <= MAX_PING_BYTES;
+  if (attachment.state === "registered" && isLearnt) setPing(state, text, attachment);
 }
 
 function setPing(state: DurableObjectState, ping: string, attachment: ConnectorAttachment): void {

@@ -1,5 +1,5 @@
 /** A viewer's request to an instance that speaks version 1. */
-import { errorResponse, type ErrorDetail } from "../../errors.ts";
+import { errorResponse, isErrorResponse, type ErrorDetail } from "../../errors.ts";
 import { routes } from "../../routes.ts";
 import type { VerifiedViewer } from "../headers.ts";
 import type { InstanceConnection } from "../instance-connection.ts";
@@ -22,6 +22,6 @@ export async function proxyVersionOne(
     return errorResponse("version_1_address", request, { link: { href, text: "Open it there" } });
   }
   const response = await proxy(active, request, viewer, ways);
-  if (response.webSocket === null) response.headers.set(CLIENT_VERSION, "1");
+  if (response.webSocket === null && !isErrorResponse(response)) response.headers.set(CLIENT_VERSION, "1");
   return response;
 }

@@ -14,6 +14,7 @@ import {
 import { ownerWithToken } from "../../../test/hub.ts";
 import { tunnelOf, view } from "../../../test/viewer.ts";
 import { instanceLabel } from "../../origins.ts";
+import { CLIENT_VERSION } from "../internal-headers.ts";
 
 const OWNER = "github:1";
 let token: string;
@@ -115,6 +116,46 @@ describe("a request", () => {
     const over = await ask("/", { method: "PUT", body: "x".repeat(limit + 1), headers: json });
     expect(await errorOf(over)).toMatchObject({ status: 501, code: "version_1_limit" });
     expect(client.of("http_proxy_request")).toHaveLength(1);
+  });
+
+  test("counts as held until it is answered: a client that takes nothing cannot fill the object with them", async () => {
+    const { client, ask } = await connect();
+    const body = "x".repeat(version1.LIMITS.requestBodyBytes);
+    const left = new AbortController();
+    const asked = Array.from({ length: 5 }, () =>
+      ask("/", { method: "PUT", body, headers: json }).then(errorOf),
+    );
+    await expect.poll(() => client.of("http_proxy_request").length).toBe(5);
+    // Who leaves takes nothing back that was sent.
+    const gone = ask("/", { method: "PUT", body, signal: left.signal }).catch(() => undefined);
+    await expect.poll(() => client.of("http_proxy_request").length).toBe(6);
+    left.abort();
+    await gone;
+    const over = await errorOf(await ask("/", { method: "PUT", body, headers: json }));
+    const [status, code] = [503, "too_many_streams"];
+    expect(over).toMatchObject({ status, code });
+    for (const { request_id } of client.of("http_proxy_request"))
+      client.send({ type: "error", request_id, message: "no" });
+    expect((await Promise.all(asked)).map((one) => one.status)).toEqual([502, 502, 502, 502, 502]);
+    const later = ask("/", { method: "PUT", body, headers: json });
+    await expect.poll(() => client.of("http_proxy_request").length).toBe(7);
+    client.send({ type: "error", request_id: client.of("http_proxy_request")[6]?.["request_id"] });
+    expect((await later).status).toBe(502);
+  });
+
+  test("has a path that begins with one slash: two begin another host's name", async () => {
+    const { client, ask } = await connect(({ path }) => text(String(path)));
+    for (const [asked, wanted] of [
+      ["//evil.example/a?b=//c", "/evil.example/a?b=//c"],
+      ["/\\\\evil.example", "/evil.example"],
+      ["//", "/"],
+      ["/a//b", "/a//b"],
+    ])
+      expect(await (await ask(asked ?? "")).text()).toBe(wanted);
+    expect(client.of("http_proxy_request")).toHaveLength(4);
+    const upgrade = await ask("//", { headers: { upgrade: "websocket" } });
+    expect(upgrade.status).toBe(101);
+    upgrade.webSocket?.accept();
   });
 
   test("at the instance's own host gets a page that leads to the other address", async () => {
@@ -280,6 +321,12 @@ describe("an answer", () => {
     client.send(answer(id, "again"));
     expect([await (await mine).text(), await (await theirs).text()]).toEqual(["mine", "theirs"]);
     expect(client.socket.readyState).toBe(WebSocket.OPEN);
+  });
+
+  test("that is an error of the hub's tells no version of the client", async () => {
+    const { ask } = await connect(() => ({ status: 99 }));
+    const response = await ask("/", { headers: json });
+    expect([response.status, response.headers.get(CLIENT_VERSION)]).toEqual([502, null]);
   });
 
   test("that is an error of the client's is one of the instance", async () => {

@@ -26,6 +26,8 @@ export class VersionOneConnection implements InstanceConnection {
   /** WebSockets of paths that cannot be bridged. */
   readonly #unbridged = new WeakSet<ExchangeStream>();
   #heldBytes = 0;
+  /** Requests that were sent: how long they are, and when that was, milliseconds since the epoch. */
+  readonly #unread = new Map<string, { length: number; at: number }>();
   #isLost = false;
 
   constructor({ socket, attachment }: ConnectorSocket, exchanges: OpenExchanges, bridges: Bridges) {
@@ -35,8 +37,10 @@ export class VersionOneConnection implements InstanceConnection {
     this.#bridges = bridges;
   }
 
-  open(head: ViewerHead, handler: StreamHandler, end: boolean): ExchangeStream {
+  open(asked: ViewerHead, handler: StreamHandler, end: boolean): ExchangeStream {
     if (this.#isLost) throw new StreamError("connection_lost");
+    // Two slashes begin the name of another host, for a client that resolves the path as a URL.
+    const head = { ...asked, target: asked.target.replace(/^\/{2,}/, "/") };
     // For its rules alone, which are the same in every version.
     encodeRequestHead(head, "utf-8");
     const request = this.#request(head, handler);
@@ -55,6 +59,7 @@ export class VersionOneConnection implements InstanceConnection {
   /** What the client says about something that was asked of it. True where it was: what nobody has asked for is nothing. */
   answered(message: Extract<version1.ClientMessage, { request_id?: unknown }>): boolean {
     const id = message.request_id ?? "";
+    this.#wasRead(id);
     const request = this.#requests.get(id);
     switch (message.type) {
       case "http_proxy_response":
@@ -94,7 +99,28 @@ export class VersionOneConnection implements InstanceConnection {
   #send(message: version1.HttpProxyRequest): void {
     // What is written in the turn in which the socket closes has nowhere to go.
     if (this.socket.readyState !== WebSocket.OPEN) throw new StreamError("connection_lost");
-    this.socket.send(version1.encodeMessage(message));
+    const text = version1.encodeMessage(message);
+    this.#forgetUnread();
+    this.#hold(text.length);
+    this.#unread.set(message.request_id, { length: text.length, at: Date.now() });
+    this.socket.send(text);
+  }
+
+  /**
+   * Nobody can see how full a socket is, so what was sent counts until its answer shows that it was read; also where its browser
+   * has gone, as it cannot be taken back. What was not answered in time will not be.
+   */
+  #wasRead(id: string): void {
+    const sent = this.#unread.get(id);
+    if (sent === undefined) return;
+    this.#unread.delete(id);
+    this.#hold(-sent.length);
+  }
+
+  #forgetUnread(): void {
+    const now = Date.now();
+    for (const [id, { at }] of this.#unread)
+      if (now < at || now - at > version1.LIMITS.answerTimeoutSeconds * 1000) this.#wasRead(id);
   }
 
   /** A browser's handshake is answered here: the client knows of frames only. */
