@@ -39,6 +39,8 @@ export const EXACT_LIMITS = {
   "wrong-code": { max: 40, windowMs: 10 * MINUTE_MS },
   /** The same, counted for each person. */
   "wrong-code-of": { max: 10, windowMs: 10 * MINUTE_MS },
+  /** A link with a code in it that led a person here from another site; after that they send the code themselves. */
+  "linked-code": { max: 10, windowMs: 10 * MINUTE_MS },
 } as const satisfies Record<string, RateLimitRule>;
 
 /** Dials of one instance, counted by its Tunnel, which they reach anyway; connectors that come back after losses stay below. */

@@ -75,6 +75,24 @@ test("shows what asks, in any spelling of its code, and changes nothing by that"
   expect((await approve(code)).status).toBe(303);
 });
 
+test("pages elsewhere that lead a person here use up nothing: a link still works, or asks to send the code", async () => {
+  const led = (code: string) =>
+    ask(`${routes.pair}?code=${code}`, {
+      person: ann,
+      headers: { ...at(ann), "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" },
+    });
+  const { code } = await startPairing();
+  expect(await words(await led(code))).toContain("Is this your instance?");
+  for (let count = 0; count < 2 * EXACT_LIMITS["linked-code"].max; count++) await led("BCDF-GHJK");
+  const late = await led(code);
+  expect(late.status).toBe(200);
+  const page = await late.text();
+  expect(page).toContain(`value="${code}"`);
+  expect(page).not.toContain("buildbox");
+  expect(await words(await look(code))).toContain("Is this your instance?");
+  expect((await approve(code)).status).toBe(303);
+});
+
 test("says whose place it takes, where the person has an instance of that id", async () => {
   const hub = env.USER_HUB.getByName(ann.userId);
   const metadata = { hostname: "old-box", project: "/p", platform: "linux" };

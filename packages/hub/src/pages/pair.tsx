@@ -23,7 +23,8 @@ pairPages.get(routes.pair, async (c) => {
   if (typed.trim() === "") return showForm(c, "");
   const code = parsePairingCode(typed);
   if (code === undefined) return showForm(c, typed, "malformed");
-  const look = await lookAt(c, code);
+  const look = await (isLedHere(c.req.raw) ? lookByLink(c, code) : lookAt(c, code));
+  if (look === undefined) return showForm(c, typed);
   switch (look.state) {
     case "none":
       return showForm(c, typed, "unknown");
@@ -61,6 +62,20 @@ async function decide(c: Context<HubContext>, act: (code: string) => Promise<Pai
     if (decision === "delivered") return c.redirect(routes.dashboard, 303);
   }
   return c.redirect(pairPath(code), 303);
+}
+
+/**
+ * The same for who was led here by a link: pages elsewhere can do that again and again, and must not use up the attempts of who
+ * types a code. Undefined where it was too often.
+ */
+async function lookByLink(c: Context<HubContext>, code: string): Promise<PairingLook | undefined> {
+  const { userId } = c.get("session");
+  const counted = await countExactOf(c.env, "linked-code", userId);
+  return counted.allowed ? c.env.PAIRING.getByName(code).look(userId) : undefined;
+}
+
+function isLedHere({ headers }: Request): boolean {
+  return !["same-origin", "none"].includes(headers.get("sec-fetch-site") ?? "none");
 }
 
 /**

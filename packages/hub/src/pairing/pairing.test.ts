@@ -46,6 +46,21 @@ async function pass(code: string, change: (record: PairingRecord) => Partial<Pai
   await runDurableObjectAlarm(pairingOf(code));
 }
 
+async function startVersion1() {
+  const pending = await openPendingV1();
+  pending.say({ type: "pending_register", hostname: "box", project: "/p", platform: "linux" });
+  return { pending, ...(await pending.heard("pending_registered")) };
+}
+
+/** Approves in the object itself, whose failure would count as one of the test's if it came by RPC. */
+const failed = (stub: ReturnType<typeof pairingOf>, person: PairingPerson) =>
+  runInDurableObject(stub, async (object) =>
+    object.approve(person).then(
+      () => false,
+      () => true,
+    ),
+  );
+
 const audited = async () =>
   (
     await env.DB.prepare("SELECT action, login, subject, reason, ip, place FROM audit_log ORDER BY id").all()
@@ -205,6 +220,40 @@ describe("approving", () => {
       },
     ]);
     expect(await listTokens(env.DB, "ann")).toHaveLength(1);
+  });
+
+  test.each(["audit_log", "tokens"])(
+    "while the database's %s is away is nothing yet: who presses again is heard",
+    async (table) => {
+      const waiting = [await startPairing(), await startVersion1()] as const;
+      await env.DB.prepare(`ALTER TABLE ${table} RENAME TO away`).run();
+      for (const { code } of waiting) expect(await failed(pairingOf(code), ann)).toBe(true);
+      await env.DB.prepare(`ALTER TABLE away RENAME TO ${table}`).run();
+      for (const { code, pending } of waiting) {
+        expect(await pairingOf(code).look("bob")).toMatchObject({ state: "asks" });
+        expect(await pairingOf(code).approve(ann)).toBe("delivered");
+        expect(
+          await verifyInstanceToken(env.DB, (await pending.heard("token_granted")).token),
+        ).toHaveProperty("ok");
+      }
+    },
+  );
+
+  test("that cannot be carried out when the connector is back has it come again", async () => {
+    const { pending, code } = await startPairing();
+    pending.socket.close();
+    await expect
+      .poll(async () => pairingOf(code).look("ann"))
+      .toMatchObject({ request: { isWaiting: false } });
+    await pairingOf(code).approve(ann);
+    await env.DB.prepare("ALTER TABLE tokens RENAME TO away").run();
+    const { pending: back } = await startPairing({ secret: pending.secret });
+    expect((await back.closed).code).toBe(4500);
+    await env.DB.prepare("ALTER TABLE away RENAME TO tokens").run();
+    const { pending: again } = await startPairing({ secret: pending.secret });
+    expect(await verifyInstanceToken(env.DB, (await again.heard("token_granted")).token)).toHaveProperty(
+      "ok",
+    );
   });
 
   test("by somebody who may not use the hub any more when the connector is back gives it nothing", async () => {

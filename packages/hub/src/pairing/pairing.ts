@@ -29,6 +29,7 @@ import {
   type PairingDial,
   type PairingRecord,
 } from "./record.ts";
+import { tellEach } from "./tell-each.ts";
 
 const TOO_LATE = "Nobody approved this within ten minutes. Ask for a new code.";
 const DENIED = "It was denied at the hub.";
@@ -65,9 +66,15 @@ export class Pairing extends DurableObject<Env> implements PairingRpc {
   async approve(person: PairingPerson): Promise<PairingDecision> {
     const record = this.#decide(person, true);
     if (record === null) return "none";
-    await this.#audit("pairing_approved", person, record);
-    await this.#untell(record);
-    return (await this.#deliver()) ? "delivered" : "waits";
+    try {
+      await this.#audit("pairing_approved", person, record);
+      const isSent = await this.#deliver();
+      await this.#untell(record);
+      return isSent ? "delivered" : "waits";
+    } catch (error) {
+      this.#undecide();
+      throw error;
+    }
   }
 
   async deny(person: PairingPerson): Promise<PairingDecision> {
@@ -92,8 +99,10 @@ export class Pairing extends DurableObject<Env> implements PairingRpc {
       if (message?.type === "pending_register") await this.#register(socket, message, record);
       if (message?.type === "token_received") await this.#received(socket);
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error;
-      this.#sockets.dismiss(socket, error.code, error.message);
+      if (!(error instanceof ConnectionError)) log("unhandled", { error: errorName(error) });
+      // What the hub could not do now is tried again when the connector has come back.
+      const end = error instanceof ConnectionError ? error : new ConnectionError("internal_error");
+      this.#sockets.dismiss(socket, end.code, end.message);
     }
   }
 
@@ -174,6 +183,13 @@ export class Pairing extends DurableObject<Env> implements PairingRpc {
     record.decision = { by, approved, tokenId: null };
     writeRecord(this.ctx.storage, record);
     return record;
+  }
+
+  /** Nothing came of it, so it can be decided anew: nobody would try to deliver while the connector stays. */
+  #undecide(): void {
+    const record = this.#record;
+    if (record?.over === null && record.decision?.tokenId === null)
+      writeRecord(this.ctx.storage, { ...record, decision: null });
   }
 
   /** True where the token was sent. One delivery at a time: there is one token. */
@@ -266,17 +282,11 @@ export class Pairing extends DurableObject<Env> implements PairingRpc {
     if (current === undefined || current.decision !== null || current.over !== null) return;
     writeRecord(this.ctx.storage, { ...current, told });
     const notice = { code: this.#code, hostname: said.hostname, project: said.project, since, until };
-    await this.#toEach(told, (userId) => this.env.USER_HUB.getByName(userId).pairingAsks(notice));
+    await tellEach(told, (userId) => this.env.USER_HUB.getByName(userId).pairingAsks(notice));
   }
 
   async #untell({ told }: PairingRecord): Promise<void> {
-    await this.#toEach(told, (userId) => this.env.USER_HUB.getByName(userId).pairingOver(this.#code));
-  }
-
-  /** A dashboard that cannot be told costs nobody else theirs. */
-  async #toEach(userIds: readonly string[], tell: (userId: string) => Promise<void>): Promise<void> {
-    for (const result of await Promise.allSettled(userIds.map(tell)))
-      if (result.status === "rejected") log("dashboard_not_told", { error: errorName(result.reason) });
+    await tellEach(told, (userId) => this.env.USER_HUB.getByName(userId).pairingOver(this.#code));
   }
 
   async #audit(
