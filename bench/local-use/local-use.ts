@@ -10,9 +10,9 @@ import path from "node:path";
 import { median, percentile, printTable, type Row } from "../report.ts";
 import { loadFor } from "./load.ts";
 
-const ROUNDS = 50;
-const WARM_UP = 5;
-const SLICE_MS = 500;
+const ROUNDS = 20;
+const WARM_UP = 2;
+const SLICE_MS = 2_000;
 /** "without, again" is another process of the same: what its ratios differ from 1 by is noise. */
 const MODES = ["without", "without, again", "standalone", "connected", "hub comes and goes"] as const;
 type Mode = (typeof MODES)[number];
