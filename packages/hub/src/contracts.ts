@@ -204,7 +204,7 @@ export interface TunnelRpc {
   /** As `disconnect` with the reason `disconnected`; dials of this instance are refused until `letBack`. */
   keepAway(owner: string, message: string): Promise<void>;
   letBack(owner: string): Promise<void>;
-  /** From now on serves the instance in path mode, or no longer. */
+  /** From now on serves the instance in path mode, until it connects with another token, or no longer. */
   trustPath(owner: string, trusted: boolean): Promise<void>;
   /** Asks the connector for its recent log; null where there is none, or it does not answer within 3 s. */
   inspect(owner: string): Promise<Inspection | null>;

@@ -32,6 +32,8 @@ interface LinkedTunnel {
   exchanges(): OpenExchanges;
   /** What is due by alarm has changed. */
   changed(): Promise<void>;
+  /** A connector with this token speaks for the instance from now on. */
+  connectedWith(tokenId: string): void;
   /** Whether the instance is connected may have changed. */
   presenceChanged(): void;
 }
@@ -222,6 +224,7 @@ export class InstanceLink {
     const former = this.registered();
     // Before anything is awaited: the socket may be gone again by the time the UserHub has answered.
     this.sockets.register(socket, attachment, message);
+    this.#tunnel.connectedWith(attachment.tokenId);
     this.#active = this.#activate({ socket, attachment });
     this.#inspections.cancel();
     this.#commands.cancel();

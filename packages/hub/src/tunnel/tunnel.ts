@@ -41,6 +41,7 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     this.#link = new InstanceLink(state, env, {
       exchanges: () => this.#sessions.exchanges,
       changed: () => this.#schedule(),
+      connectedWith: (tokenId) => this.#trust.connectedWith(tokenId),
       presenceChanged: () => this.#marks.say(this.#link.sockets.registered() ? "connected" : "away"),
     });
     this.#sessions = new ViewerSessions(state, env, {
@@ -64,18 +65,19 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     if (identity) return this.#accept(identity);
     const viewer = readViewer(request);
     if (!viewer || !this.#isOwner(viewer.userId)) return errorResponse("not_found", request);
-    if (this.#sessions.isEnded(viewer.sessionId)) return signedOutAnswer();
-    if (viewer.prefix !== "" && !this.#trust.isGiven) return notTrustedAnswer();
+    const refused = this.#refusal(viewer);
+    if (refused) return refused;
     if (new URL(request.url).pathname === instanceRoutes.presence) return this.#acceptMark(request, viewer);
     const active = this.#link.proven();
     if (!active) return this.#offline(request, viewer.prefix);
     // By the list that came with this connection: where another takes its place meanwhile, this one opens nothing.
     const admitted = await this.#access.admit(viewer);
     if ("refused" in admitted) return this.#notOnList(request, admitted.refused);
-    const response = await this.#proxy(active, request, admitted.viewer);
-    if (this.#sessions.isEnded(viewer.sessionId)) return signedOutAnswer();
+    // What was closed while that was asked had nothing open yet.
+    const response = this.#refusal(viewer) ?? (await this.#proxy(active, request, admitted.viewer));
     if (response.webSocket) await this.#schedule();
-    return response;
+    // What was cut for one of these reasons says it.
+    return this.#refusal(viewer) ?? response;
   }
 
   /** Something is due: a token expires, or a sign-in that has something open must be asked after. */
@@ -188,6 +190,12 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
 
   async inspect(owner: string): Promise<Inspection | null> {
     return this.#isOwner(owner) ? this.#link.inspect() : null;
+  }
+
+  /** For a sign-in that has ended, or a page in path mode that is not allowed. */
+  #refusal({ sessionId, prefix }: VerifiedViewer): Response | undefined {
+    if (this.#sessions.isEnded(sessionId)) return signedOutAnswer();
+    return prefix !== "" && !this.#trust.isGiven ? notTrustedAnswer() : undefined;
   }
 
   /** Nobody is before the first connection. */

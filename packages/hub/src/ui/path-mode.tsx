@@ -87,8 +87,10 @@ function Trusted({ isAdmin }: { isAdmin: boolean }) {
         {isAdmin && " You are an administrator: it could also decide who may use this hub."}
       </p>
       <p>
-        That is the web app itself, everything it loads or shows as a page, and whoever can change it. Allow
-        it only for an instance that you run yourself, with a web app that you trust as much as this hub.
+        That is the web app itself, everything it loads or shows as a page, and whoever can change it or holds
+        the token it connects with. Allow it only for an instance that you run yourself, with a web app that
+        you trust as much as this hub and a token that nothing else has: once it connects with another, you
+        are asked again.
       </p>
     </section>
   );

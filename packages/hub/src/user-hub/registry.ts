@@ -202,7 +202,7 @@ export class Registry {
          upstream_name = excluded.upstream_name, upstream_version = excluded.upstream_version,
          status = excluded.status, status_since = excluded.status_since, sessions = excluded.sessions, connected = 1,
          connected_at = excluded.connected_at, heard_at = excluded.heard_at, gone_at = NULL, gone_reason = NULL,
-         kept_away = 0, seen_until = excluded.seen_until, absence = excluded.absence,
+         kept_away = 0, path_trusted = path_trusted AND token_id = excluded.token_id, seen_until = excluded.seen_until, absence = excluded.absence,
          protocol = excluded.protocol, access = excluded.access`,
       from.clientId,
       from.label,
@@ -242,13 +242,13 @@ export class Registry {
     return this.#select("SELECT * FROM instances WHERE client_id = ?", clientId)[0];
   }
 
-  /** Forgets what has been gone for longest where the registry is full; false if all of it is connected or waits to be let back. */
+  /** Forgets what has been gone for longest where the registry is full; false if all of it is connected, waits to be let back, or is allowed path mode: of that its Tunnel must know. */
   #makeRoom(): boolean {
     const { count } = this.#sql.exec<{ count: number }>("SELECT count(*) AS count FROM instances").one();
     if (count < MAX_INSTANCES) return true;
     const { rowsWritten } = this.#sql.exec(
       `DELETE FROM instances WHERE client_id IN (
-         SELECT client_id FROM instances WHERE connected = 0 AND kept_away = 0 ORDER BY heard_at LIMIT 1)`,
+         SELECT client_id FROM instances WHERE connected = 0 AND kept_away = 0 AND path_trusted = 0 ORDER BY heard_at LIMIT 1)`,
     );
     return rowsWritten > 0;
   }

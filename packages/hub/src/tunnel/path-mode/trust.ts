@@ -1,6 +1,10 @@
-/** Whether its owner lets an instance be looked at in path mode: kept by its Tunnel, read once in the object's life. */
+/**
+ * Whether its owner lets an instance be looked at in path mode: kept by its Tunnel, read once in the object's life. It holds for the
+ * token that the instance connects with: whoever has another of its owner's could take its place, and is not what was trusted.
+ */
 
 const KEY = "pathTrusted";
+const TOKEN = "tokenId";
 /** In a Tunnel's answer; an instance's answer cannot have it. */
 const NOT_TRUSTED = "x-orchestrator-path-not-trusted";
 
@@ -21,6 +25,13 @@ export class PathTrust {
     this.#isGiven = isGiven;
     if (isGiven) this.#kv.put(KEY, true);
     else this.#kv.delete(KEY);
+  }
+
+  /** A connector speaks for the instance from now on. Written only where its token is another. */
+  connectedWith(tokenId: string): void {
+    if (this.#kv.get(TOKEN) === tokenId) return;
+    if (this.isGiven) this.set(false);
+    this.#kv.put(TOKEN, tokenId);
   }
 }
 
