@@ -1,5 +1,11 @@
 /** What an instance says about itself, cut to what a hub takes: a long name must not cost the connection. */
-import { TEXT_LIMITS, type ClaudeSession, type InstanceMetadata } from "@ai-orchestrator/protocol";
+import {
+  ClaudeSessionSchema,
+  TEXT_LIMITS,
+  type ClaudeSession,
+  type InstanceMetadata,
+} from "@ai-orchestrator/protocol";
+import * as v from "valibot";
 
 export function boundedMetadata({
   hostname,
@@ -20,7 +26,7 @@ export function boundedMetadata({
   };
 }
 
-/** At most as many sessions as a hub takes, the first ones; one without a usable id is left out. */
+/** At most as many sessions as a hub takes, the first ones; one that is none, for want of an id or a known state, is left out. */
 export function boundedSessions(sessions: readonly ClaudeSession[]): ClaudeSession[] {
   return sessions
     .filter(({ id }) => id.length > 0 && id.length <= TEXT_LIMITS.sessionId)
@@ -30,7 +36,8 @@ export function boundedSessions(sessions: readonly ClaudeSession[]): ClaudeSessi
       project: cut(session.project, TEXT_LIMITS.sessionProject),
       ...(session.title !== undefined && { title: cut(session.title, TEXT_LIMITS.sessionTitle) }),
       since: Math.max(0, Math.trunc(session.since)),
-    }));
+    }))
+    .filter((session) => v.is(ClaudeSessionSchema, session));
 }
 
 /** Cuts between characters, not inside one that takes two code units. */

@@ -1,5 +1,4 @@
 /** The library: one instance's connection to its hub, kept up for ever. */
-import { Agent } from "node:http";
 import {
   COMMANDS_CAPABILITY,
   DEFAULT_PEER_LIMITS,
@@ -16,29 +15,28 @@ import {
 } from "@ai-orchestrator/protocol";
 import { Absences } from "./absences.ts";
 import { AccessGuard } from "./access.ts";
+import { takeStep, type AdapterStep } from "./adapter-step.ts";
 import { createPlainAdapter, type Adapter } from "./adapter.ts";
 import { boundedMetadata } from "./bounded.ts";
 import type { OrchestratorClientEvents, OrchestratorClientOptions } from "./client-contract.ts";
-import { forwardHttp, type Upstream } from "./forward-http.ts";
+import { forwardHttp } from "./forward-http.ts";
 import { forwardWebSocket } from "./forward-websocket.ts";
 import { HUB_ADDRESS_RULE, isHubAddress } from "./hub-address.ts";
 import { GapDetector, LOOK_FOR_GAPS_MS, systemClocks } from "./gap.ts";
 import { HostEmitter } from "./host-emitter.ts";
 import { HubSocket } from "./hub-socket.ts";
 import { AnswerLimit, RecentLog } from "./log.ts";
-import { isLoopbackHost } from "./loopback.ts";
 import { Narrator, type Said } from "./narrator.ts";
 import { NetworkWatch } from "./network.ts";
-import { OwnAgent } from "./own-connection.ts";
 import { askPause } from "./pause.ts";
 import { Retries } from "./retries.ts";
-import type { SocketEnd } from "./socket-end.ts";
+import { endOfError, type SocketEnd } from "./socket-end.ts";
 import { SOFTWARE } from "./software.ts";
 import { StatusTracker, type StatusReport } from "./status.ts";
+import { upstreamOf, type Upstream } from "./upstream.ts";
 
 /** A dial younger than this, in milliseconds, is not given up for another network: networks change in several steps. */
 const YOUNG_MS = 1_000;
-const AGENT = { keepAlive: true, maxFreeSockets: 64 };
 
 /**
  * One instance's connection: `start` begins it, `stop` ends it for good, and in between it is made again whenever it breaks. What a listener
@@ -74,24 +72,16 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
   constructor(options: OrchestratorClientOptions) {
     super();
     this.options = options;
-    if (!isHubAddress(options.url)) throw new RangeError(`url: ${options.url} ${HUB_ADDRESS_RULE}`);
-    const target = new URL(options.target);
-    if (target.protocol !== "http:" || !isLoopbackHost(target.hostname)) {
-      throw new RangeError(`target: ${options.target} is not an http address of this machine`);
-    }
-    this.#access = new AccessGuard(options.access, (message) => this.#warn(message));
+    // What was given is not said: it may hold a password.
+    if (!isHubAddress(options.url)) throw new RangeError(`url: ${HUB_ADDRESS_RULE}`);
     this.#adapter = options.adapter ?? createPlainAdapter();
-    this.#tracker = new StatusTracker(this.#adapter);
+    this.#upstream = upstreamOf(options, this.#adapter);
+    this.#access = new AccessGuard(options.access, (message) => this.#warn(message));
     this.#log = new RecentLog([options.token]);
     this.#retries = new Retries({ maxMs: options.reconnectIntervalMs ?? 30_000 });
-    const ownPortOnly = options.allowOtherUser?.target !== true;
-    this.#upstream = {
-      target,
-      adapter: this.#adapter,
-      agent: ownPortOnly ? new OwnAgent(AGENT) : new Agent(AGENT),
-      ownPortOnly,
-      timeoutMs: options.upstreamTimeoutMs ?? 120_000,
-    };
+    this.#tracker = new StatusTracker(this.#adapter, (error) =>
+      this.#warn(`The application's sessions could not be read: ${String(error)}`),
+    );
   }
 
   /** What it did and what happened to it lately, oldest first; its owner sees the same at the hub. */
@@ -112,13 +102,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     this.#tracker.onChange((report) => this.#report(report));
     this.#adapter.onNotice?.((message) => this.#warn(message));
     this.#watch = setInterval(() => this.#look(), LOOK_FOR_GAPS_MS).unref();
-    this.#adapter.start().then(
-      () => this.#dial(),
-      (error: unknown) => {
-        this.#warn(`The application could not be prepared: ${String(error)}`);
-        this.#dial();
-      },
-    );
+    this.#ask("start", () => this.#dial());
   }
 
   /** Ends the connection and every stream for good; resolves when nothing is left running. Called again, it waits for the same. */
@@ -135,15 +119,33 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     this.#socket?.leave();
     this.#tracker.stop();
     this.#upstream.agent.destroy();
-    if (!wasNew) await Promise.all([this.#adapter.stop(), this.#latest?.closed]);
+    if (!wasNew) await Promise.all([new Promise((done) => this.#ask("stop", done)), this.#latest?.closed]);
     this.emit("ended");
+  }
+
+  /** What the adapter does wrong is said, and ends nothing. */
+  #ask(step: AdapterStep, then: (isDone: boolean) => void): void {
+    takeStep(this.#adapter, step, (failure) => {
+      if (failure !== undefined) this.#warn(failure);
+      then(failure === undefined);
+    });
   }
 
   #dial(): void {
     if (this.#state !== "running") return;
-    const { url, token, clientId, allowOtherUser, holdsProcess = true } = this.options;
     if (!this.#isSentAway) this.emit("connecting", { attempt: this.#retries.attempt });
-    this.#socket = new HubSocket({
+    try {
+      this.#socket = this.#newSocket();
+      this.#latest = this.#socket;
+    } catch (error) {
+      // A program may have put something of its own in the place of node:http.
+      this.#ended(endOfError(error instanceof Error ? error : new Error(String(error)), false));
+    }
+  }
+
+  #newSocket(): HubSocket {
+    const { url, token, clientId, allowOtherUser, holdsProcess = true } = this.options;
+    return new HubSocket({
       url,
       token,
       clientId,
@@ -159,7 +161,6 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
       log: () => (this.#answers.isAllowed(performance.now()) ? this.#log.lines() : undefined),
       ended: (end) => this.#ended(end),
     });
-    this.#latest = this.#socket;
   }
 
   #register(): Register {
@@ -205,13 +206,11 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
       this.#socket?.leave({ then: "ask_later", code: "disconnected", message: "Its owner sent it away." });
       return;
     }
-    this.#adapter.refresh().then(
-      () => {
-        this.#socket?.sendStatus(this.#tracker.current());
-        acknowledge();
-      },
-      (error: unknown) => this.#warn(`The status could not be refreshed: ${String(error)}`),
-    );
+    this.#ask("refresh", (isDone) => {
+      if (!isDone) return;
+      this.#socket?.sendStatus(this.#tracker.current());
+      acknowledge();
+    });
   }
 
   #report(report: StatusReport): void {

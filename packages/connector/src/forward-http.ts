@@ -8,22 +8,12 @@ import {
   type Stream,
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
-import type { Adapter, RequestParts } from "./adapter.ts";
+import type { RequestParts } from "./adapter.ts";
 import { declaredLength, LengthCheck, withLength } from "./request-length.ts";
 import { planBody } from "./response-body.ts";
 import { StreamBody } from "./stream-body.ts";
+import type { Upstream } from "./upstream.ts";
 import { answerFields, fieldOf, upstreamFields } from "./upstream-headers.ts";
-
-export interface Upstream {
-  /** Origin on this machine. Fixed by the settings: nothing that arrives can change it. */
-  target: URL;
-  adapter: Adapter;
-  agent: http.Agent;
-  /** True where connections are made only while its port is this user's: the rule, unless a person chose otherwise. */
-  ownPortOnly: boolean;
-  /** How long the application may take to begin an answer, in milliseconds. */
-  timeoutMs: number;
-}
 
 /** CONNECT would make a connection through the application, TRACE would show the page what the connector adds. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);

@@ -4,7 +4,8 @@ import type { RequestHead, Stream, StreamHandler } from "@ai-orchestrator/protoc
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import type { RequestParts, WebSocketObserver } from "./adapter.ts";
-import { toStreamError, type Upstream } from "./forward-http.ts";
+import { toStreamError } from "./forward-http.ts";
+import type { Upstream } from "./upstream.ts";
 import { ownAgent } from "./own-connection.ts";
 import { StreamBody } from "./stream-body.ts";
 import { answerFields, fieldOf, upstreamFields, without } from "./upstream-headers.ts";

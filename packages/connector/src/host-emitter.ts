@@ -13,8 +13,10 @@ export class HostEmitter<T extends EventMap<T>> extends EventEmitter<T> {
     const listeners: unknown[] = this.rawListeners(name as never);
     for (const listener of listeners) {
       try {
-        const result = (listener as Listener).apply(this, values);
-        if (result instanceof Promise) result.catch((error: unknown) => warn(name, error));
+        // Promises of other kinds too: a test runner's own, a library's.
+        Promise.resolve((listener as Listener).apply(this, values)).catch((error: unknown) =>
+          warn(name, error),
+        );
       } catch (error) {
         warn(name, error);
       }

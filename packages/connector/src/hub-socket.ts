@@ -129,8 +129,10 @@ export class HubSocket {
   #listen(): void {
     const socket = this.#socket;
     socket.on("open", () => {
-      socket.send(encodeControl(this.#options.register()));
-      this.#failAfter(LIMITS.registerTimeoutSeconds * 1000, "the hub did not answer the registration");
+      this.#attempt(() => {
+        socket.send(encodeControl(this.#options.register()));
+        this.#failAfter(LIMITS.registerTimeoutSeconds * 1000, "the hub did not answer the registration");
+      });
     });
     socket.on("unexpected-response", (_request, answer) => {
       clearTimeout(this.#deadline);
@@ -150,11 +152,18 @@ export class HubSocket {
     // What was on its way when this end closed.
     if (this.#over) return;
     this.#heartbeat?.heard();
-    try {
+    this.#attempt(() => {
       if (!isBinary) return this.#control(data.toString("utf8"));
       if (!this.#connection) throw new ConnectionError("bad_message", "a frame before registration");
       const failure = this.#connection.receive(data);
       if (failure) throw failure;
+    });
+  }
+
+  /** What is thrown ends this connection, not the program. */
+  #attempt(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       const { code, message } =
         error instanceof ConnectionError ? error : new ConnectionError("internal_error", String(error));

@@ -32,6 +32,13 @@ test("stays the same over restarts, one for each port, for this user only", asyn
   expect((await readdir(place().folder)).toSorted()).toEqual(["client-id-3001", "client-id-3002"]);
 });
 
+test("those that begin at the same time are the same one", async () => {
+  const all = await Promise.all(Array.from({ length: 20 }, () => loadIdentity(place())));
+  expect(new Set(all.map(({ clientId }) => clientId)).size).toBe(1);
+  expect(await loadIdentity(place())).toEqual(all[0]);
+  expect(await readdir(place().folder)).toEqual(["client-id-3001"]);
+});
+
 test("two machines of one name do not meet", async () => {
   const one = await loadIdentity(place({ folder: path.join(root, "one") }));
   const other = await loadIdentity(place({ folder: path.join(root, "other") }));

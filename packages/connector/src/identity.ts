@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { ClientIdSchema } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
-import { readTextFile, writePrivateFile } from "./settings-folder.ts";
+import { addPrivateFile, readTextFile, writePrivateFile } from "./settings-folder.ts";
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 const SUFFIX_LENGTH = 6;
@@ -23,17 +23,26 @@ export async function loadIdentity(place: {
 }): Promise<Identity> {
   const name = `client-id-${place.port}`;
   try {
-    const stored = v.safeParse(ClientIdSchema, (await readTextFile(join(place.folder, name)))?.trim());
-    if (stored.success) return { clientId: stored.output, kept: true };
+    const path = join(place.folder, name);
+    const text = await readTextFile(path);
+    const stored = idIn(text);
+    if (stored !== undefined) return { clientId: stored, kept: true };
     const clientId = clientIdFor(place.hostname, randomBytes(SUFFIX_LENGTH));
-    await writePrivateFile(place.folder, name, `${clientId}\n`);
-    return { clientId, kept: true };
+    const write = text === undefined ? addPrivateFile : writePrivateFile;
+    await write(place.folder, name, `${clientId}\n`);
+    // Another one of the same port may have been first: workers of a cluster start together.
+    return { clientId: idIn(await readTextFile(path)) ?? clientId, kept: true };
   } catch {
     const digest = createHash("sha256")
       .update(JSON.stringify([place.hostname, place.user, place.port]))
       .digest();
     return { clientId: clientIdFor(place.hostname, digest), kept: false };
   }
+}
+
+function idIn(text: string | undefined): string | undefined {
+  const stored = v.safeParse(ClientIdSchema, text?.trim());
+  return stored.success ? stored.output : undefined;
 }
 
 function clientIdFor(hostname: string, bytes: Uint8Array): string {

@@ -20,14 +20,14 @@ import { inspectSettings, readSettings, SettingsError, type Flags, type Settings
  * The client is the caller's, who ends it with `await client.stop()` or by closing `server`. It does not keep the process running.
  */
 export async function initializeOrchestrator(
-  options: InitializeOptions = {},
+  options?: InitializeOptions | null,
 ): Promise<OrchestratorClient | null> {
-  const say = options.log ?? sayOnStderr;
+  const say = safely(options?.log ?? sayOnStderr);
   try {
-    return await begin(options, say);
+    return await begin(options ?? {}, say);
   } catch (error) {
     const what = error instanceof Error ? error.message.replaceAll("\n", "; ") : String(error);
-    tell(say, `Not connected to a hub: ${what}`);
+    say(`Not connected to a hub: ${what}`);
     return null;
   }
 }
@@ -80,7 +80,7 @@ async function begin(
     if (kind !== "status") say(text);
   });
   const stop = () => {
-    client.stop().catch((error: unknown) => tell(say, `The connection did not end well: ${String(error)}`));
+    client.stop().catch((error: unknown) => say(`The connection did not end well: ${String(error)}`));
   };
   server?.once("close", stop);
   client.once("ended", () => server?.off("close", stop));
@@ -89,7 +89,7 @@ async function begin(
   startLocalControl(client, {
     folder: settingsFolder(env),
     embedded: true,
-    failed: (message) => tell(say, message),
+    failed: say,
   });
   client.start();
   return client;
@@ -149,12 +149,13 @@ function given(options: { [Name in (typeof GIVEN)[number]]?: InitializeOptions[N
   return flags;
 }
 
-function tell(say: (line: string) => void, line: string): void {
-  try {
-    say(line);
-  } catch (error) {
-    process.emitWarning(`The log of the connector failed: ${String(error)}`, "OrchestratorWarning");
-  }
+/** What a program's log throws, or rejects with, becomes a warning of the process. */
+function safely(log: (line: string) => unknown): (line: string) => void {
+  return (line) => {
+    new Promise((resolve) => resolve(log(line))).catch((error: unknown) =>
+      process.emitWarning(`The log of the connector failed: ${String(error)}`, "OrchestratorWarning"),
+    );
+  };
 }
 
 /** `console.error` ignores a stderr that is gone, which would end the program otherwise. */

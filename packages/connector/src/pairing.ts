@@ -66,7 +66,7 @@ const NOBODY = "Nobody approved it within ten minutes.";
 
 /** Asks for a token until there is one or it is over. Throws a `RangeError` for what may not be a hub; never rejects otherwise. */
 export async function pair(options: PairingOptions): Promise<PairingResult> {
-  if (!isHubAddress(options.url)) throw new RangeError(`url: ${options.url} ${HUB_ADDRESS_RULE}`);
+  if (!isHubAddress(options.url)) throw new RangeError(`url: ${HUB_ADDRESS_RULE}`);
   const { clock = systemClock, random, signal } = options;
   const over = new AbortController();
   const whole = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);

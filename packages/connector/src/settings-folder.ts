@@ -1,6 +1,6 @@
 /** Where this user's connector keeps what must outlive it. Files are for this user only: folder 700, files 600. */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
@@ -28,25 +28,53 @@ export async function readTextFile(path: string): Promise<string | undefined> {
 
 /** Writes a file only this user can read, whole or not at all; makes the folder. Throws where it cannot. */
 export async function writePrivateFile(folder: string, name: string, text: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
+  await makePrivate(folder);
   await replaceFile(folder, name, text);
 }
 
-/** The same in a folder that is there and stays as it is. What stood at `name`, a link included, is replaced and not followed. */
-export async function replaceFile(folder: string, name: string, text: string): Promise<void> {
+/** The same, unless there is one: of several that are written at once, the first stays. */
+export async function addPrivateFile(folder: string, name: string, text: string): Promise<void> {
+  await makePrivate(folder);
+  await writeBeside(folder, name, text, (temporary, path) =>
+    // A file system without links has the last one stay.
+    link(temporary, path).catch((error: unknown) =>
+      hasCode(error, "EEXIST") ? undefined : rename(temporary, path),
+    ),
+  );
+}
+
+/** Writes a file in a folder that is there and stays as it is. What stood at `name`, a link included, is replaced and not followed. */
+export function replaceFile(folder: string, name: string, text: string): Promise<void> {
+  return writeBeside(folder, name, text, rename);
+}
+
+async function makePrivate(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+}
+
+/** Writes a temporary file and has it put in its place. */
+async function writeBeside(
+  folder: string,
+  name: string,
+  text: string,
+  put: (temporary: string, path: string) => Promise<void>,
+): Promise<void> {
   const temporary = join(folder, `.${name}.${process.pid}.${randomBytes(4).toString("hex")}`);
   try {
     // `wx`: never into something that somebody has put there.
     await writeFile(temporary, text, { mode: 0o600, flag: "wx" });
-    await rename(temporary, join(folder, name));
-  } catch (error) {
+    await put(temporary, join(folder, name));
+  } finally {
     await rm(temporary, { force: true });
-    throw error;
   }
 }
 
 /** True for an error that says there is no such file or folder. */
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
+  return hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR");
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }

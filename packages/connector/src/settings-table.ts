@@ -3,7 +3,7 @@ import { ClientIdSchema } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
 import type { SettingName } from "./settings-names.ts";
 import { HUB_ADDRESS_RULE, isHubAddress } from "./hub-address.ts";
-import { isLoopbackHost } from "./loopback.ts";
+import { isLocalAddress } from "./loopback.ts";
 
 interface Definition {
   /** In the config file's object `orchestrator`. */
@@ -150,9 +150,4 @@ function chosen(text: string, [yes, no]: [string, string]): unknown {
   const word = text.trim().toLowerCase();
   if (word === yes) return true;
   return word === no ? false : text;
-}
-
-function isLocalAddress(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  return url !== undefined && url.protocol === "http:" && url.username === "" && isLoopbackHost(url.hostname);
 }

@@ -18,19 +18,34 @@ export class StatusTracker {
   readonly #adapter: Pick<Adapter, "sessions" | "onChange">;
   readonly #listeners = new Set<(report: StatusReport) => void>();
   readonly #unsubscribe: () => void;
+  readonly #failed: (error: unknown) => void;
+  #sessions: ClaudeSession[] = [];
+  #isFailing = false;
   #open = 0;
   #timer: NodeJS.Timeout | undefined;
   #reported: string;
 
-  constructor(adapter: Pick<Adapter, "sessions" | "onChange">) {
+  /** `failed` is told what an adapter's `sessions` throws; what it said before counts until it works again. */
+  constructor(
+    adapter: Pick<Adapter, "sessions" | "onChange">,
+    failed: (error: unknown) => void = () => undefined,
+  ) {
     this.#adapter = adapter;
+    this.#failed = failed;
     this.#reported = JSON.stringify(this.current());
     this.#unsubscribe = adapter.onChange(() => this.#changed());
   }
 
   current(): StatusReport {
-    const sessions = boundedSessions(this.#adapter.sessions());
-    return { status: deriveStatus(sessions, this.#open), sessions };
+    const isFailing = this.#isFailing;
+    try {
+      this.#sessions = boundedSessions(this.#adapter.sessions());
+      this.#isFailing = false;
+    } catch (error) {
+      this.#isFailing = true;
+      if (!isFailing) this.#failed(error);
+    }
+    return { status: deriveStatus(this.#sessions, this.#open), sessions: this.#sessions };
   }
 
   /** Calls back with each new report, only when something differs from the one before; returns a function that ends it. */
