@@ -13,12 +13,12 @@ export type AdapterStep = keyof typeof FAILURES;
 export function takeStep(
   adapter: Pick<Adapter, AdapterStep>,
   step: AdapterStep,
-  done: (failure?: string) => void,
+  then: (failure?: string) => void,
 ): void {
   // What is thrown at once becomes a rejection, too.
   const taken = async () => adapter[step]();
   taken().then(
-    () => done(),
-    (error: unknown) => done(`${FAILURES[step]}: ${String(error)}`),
+    () => then(),
+    (error: unknown) => then(`${FAILURES[step]}: ${String(error)}`),
   );
 }
