@@ -54,7 +54,10 @@ export class InstanceLink {
 
   constructor(state: DurableObjectState, env: Env, tunnel: LinkedTunnel) {
     this.sockets = new ConnectorSockets(state, env);
-    this.bridges = new Bridges(state, () => this.registered());
+    this.bridges = new Bridges(state, () => {
+      const active = this.registered();
+      return active instanceof VersionOneConnection ? active : undefined;
+    });
     this.#state = state;
     this.#tunnel = tunnel;
     this.#proofMaxAgeMs = proofMaxAgeMs(env);

@@ -131,6 +131,20 @@ describe("a frame of a page", () => {
     large.socket.send(`{"type":"a","b":"${"x".repeat(version1.LIMITS.messageLength)}"}`);
     expect((await large.closed).code).toBe(1009);
   });
+
+  test("ends its socket where the client leaves too much unread; an answer shows that what came before was read", async () => {
+    const { client, open } = await connect();
+    const page = await open();
+    const frame = `{"type":"a","b":"${"x".repeat(15 * 1024 * 1024)}"}`;
+    for (let sent = 0; sent < 4; sent++) page.socket.send(frame);
+    await expect.poll(() => requests(client).length).toBe(4);
+    client.send(chunk(requests(client)[3]?.["request_id"], "read"));
+    await expect.poll(() => page.frames).toEqual(["read"]);
+    for (let sent = 0; sent < 5; sent++) page.socket.send(frame);
+    expect(await page.closed).toEqual({ code: 1013, reason: "the instance has left too much unread" });
+    await expect.poll(() => closesOf(client).length).toBe(8);
+    expect(requests(client)).toHaveLength(16);
+  });
 });
 
 describe("ids that a client makes up", () => {

@@ -29,15 +29,24 @@ const NOT_BRIDGED = [
 
 const FrameSchema = v.looseObject({ type: v.pipe(v.string(), v.minLength(1), v.maxLength(128)) });
 
+/** What a client is asked, and answers under an id. */
+export type AskedMessage = Extract<version1.HubMessage, { request_id: string }>;
+
+/** The connection that frames go through. */
+interface BridgedConnector extends ConnectorSocket {
+  /** Throws `StreamError` where it cannot be sent. */
+  ask(message: AskedMessage): void;
+}
+
 /** `<key>:<number>`; keys are random UUIDs. */
 const REQUEST_ID = /^([0-9a-f-]{36}):([1-9]\d{0,4})$/;
 
 export class Bridges {
   readonly #state: DurableObjectState;
-  readonly #connector: () => ConnectorSocket | undefined;
+  readonly #connector: () => BridgedConnector | undefined;
 
   /** `connector` is asked for the registered connection. */
-  constructor(state: DurableObjectState, connector: () => ConnectorSocket | undefined) {
+  constructor(state: DurableObjectState, connector: () => BridgedConnector | undefined) {
     this.#state = state;
     this.#connector = connector;
   }
@@ -78,9 +87,13 @@ export class Bridges {
     if (frame === undefined) return sendError(socket, "Only JSON with a type reaches this instance.");
     const { type: action, ...payload } = frame;
     const sent = attachment.sent + 1;
-    attach(socket, { ...attachment, sent, usedAt: Date.now() });
     const request_id = `${attachment.key}:${sent}`;
-    send(connector.socket, { type: "user_request", request_id, action, payload });
+    try {
+      connector.ask({ type: "user_request", request_id, action, payload });
+    } catch {
+      return this.end(socket, 1013, "the instance has left too much unread");
+    }
+    attach(socket, { ...attachment, sent, usedAt: Date.now() });
   }
 
   /** What came back for a request: a text as it is, anything else as JSON. True where it was a browser's. */

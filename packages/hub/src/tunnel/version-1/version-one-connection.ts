@@ -11,7 +11,7 @@ import type { ConnectorAttachment } from "../attachments.ts";
 import type { ConnectorSocket } from "../connector-sockets.ts";
 import type { ExchangeStream, InstanceConnection, ViewerHead } from "../instance-connection.ts";
 import type { OpenExchanges } from "../open-exchanges.ts";
-import { BRIDGED_PATH, type Bridges } from "./bridges.ts";
+import { BRIDGED_PATH, type AskedMessage, type Bridges } from "./bridges.ts";
 import { VersionOneRequest } from "./version-one-request.ts";
 
 /** Of what a browser takes, an instance behind version 1 is asked for nothing compressed: text would not survive. */
@@ -26,7 +26,7 @@ export class VersionOneConnection implements InstanceConnection {
   /** WebSockets of paths that cannot be bridged. */
   readonly #unbridged = new WeakSet<ExchangeStream>();
   #heldBytes = 0;
-  /** Requests that were sent: how long they are, and when that was, milliseconds since the epoch. */
+  /** What was asked, oldest first: how long it is, and when that was, milliseconds since the epoch. */
   readonly #unread = new Map<string, { length: number; at: number }>();
   #isLost = false;
 
@@ -54,6 +54,17 @@ export class VersionOneConnection implements InstanceConnection {
     stream.reset("cancelled");
     if (this.#unbridged.has(stream)) return this.#bridges.refuse();
     return this.#bridges.accept(this.attachment.connectionId, opener);
+  }
+
+  /** Sends what is asked of the client. Throws `StreamError`: `connection_lost`, or `overloaded` where it has left too much unread. */
+  ask(message: AskedMessage): void {
+    // What is written in the turn in which the socket closes has nowhere to go.
+    if (this.socket.readyState !== WebSocket.OPEN) throw new StreamError("connection_lost");
+    const text = version1.encodeMessage(message);
+    this.#forgetUnread();
+    this.#hold(text.length);
+    this.#unread.set(message.request_id, { length: text.length, at: Date.now() });
+    this.socket.send(text);
   }
 
   /** What the client says about something that was asked of it. True where it was: what nobody has asked for is nothing. */
@@ -90,31 +101,23 @@ export class VersionOneConnection implements InstanceConnection {
     const headers = head.headers.filter(([name]) => !NOT_FORWARDED.has(name));
     headers.push(["accept-encoding", "identity"]);
     return new VersionOneRequest({ ...head, headers }, handler, {
-      send: (message) => this.#send(message),
+      send: (message) => this.ask(message),
       hold: (bytes) => this.#hold(bytes),
       over: ({ id }) => this.#requests.delete(id),
     });
   }
 
-  #send(message: version1.HttpProxyRequest): void {
-    // What is written in the turn in which the socket closes has nowhere to go.
-    if (this.socket.readyState !== WebSocket.OPEN) throw new StreamError("connection_lost");
-    const text = version1.encodeMessage(message);
-    this.#forgetUnread();
-    this.#hold(text.length);
-    this.#unread.set(message.request_id, { length: text.length, at: Date.now() });
-    this.socket.send(text);
-  }
-
   /**
-   * Nobody can see how full a socket is, so what was sent counts until its answer shows that it was read; also where its browser
-   * has gone, as it cannot be taken back. What was not answered in time will not be.
+   * Nobody can see how full a socket is, so what was sent counts until an answer shows that it was read, and all before it; also where
+   * its browser has gone, as it cannot be taken back. What was not answered in time will not be.
    */
   #wasRead(id: string): void {
-    const sent = this.#unread.get(id);
-    if (sent === undefined) return;
-    this.#unread.delete(id);
-    this.#hold(-sent.length);
+    if (!this.#unread.has(id)) return;
+    for (const [earlier, { length }] of this.#unread) {
+      this.#unread.delete(earlier);
+      this.#hold(-length);
+      if (earlier === id) return;
+    }
   }
 
   #forgetUnread(): void {
