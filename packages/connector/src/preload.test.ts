@@ -39,6 +39,7 @@ interface Program {
   /** What it has written so far. */
   stdout(): string;
   stderr(): string;
+  write(text: string): void;
   /** Has its servers closed; resolves once it has ended by itself. */
   close(): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<NodeJS.Signals | null>;
@@ -58,6 +59,7 @@ async function start(script: string, more: NodeJS.ProcessEnv = {}, name = "progr
   return {
     stdout: () => written.stdout,
     stderr: () => written.stderr,
+    write: (text) => child.stdin.write(text),
     close: async () => {
       child.stdin.end();
       expect(await ended).toBeNull();
@@ -154,6 +156,27 @@ it("connects the server that is named, of several", async () => {
   await program.close();
   expect(hub.authorizations).toHaveLength(1);
   expect(program.stderr()).toMatch(new RegExp(`Connecting to .*as ${clientId(port)}`));
+});
+
+it("connects what listens in the place of a server that has closed, and a server that first listens elsewhere", async () => {
+  const listen = `(await new Promise((resolve) => process.stdin.once("data", resolve)), await new Promise((resolve) => server.close(resolve)));`;
+  const program = await start(`
+    import http from "node:http";
+    const answer = (request, response) => response.end("ok");
+    let server = http.createServer(answer).listen(${JSON.stringify(path.join(home, "web.sock"))});
+    ${listen}
+    server.listen(0, "127.0.0.1");
+    ${listen}
+    server = http.createServer(answer).listen(0, "127.0.0.1");
+    ${UNTIL_TOLD}`);
+  await aWhile();
+  expect(hub.dials).toBe(0);
+  program.write("listen on TCP");
+  await vi.waitFor(() => expect(hub.received).toHaveLength(1), PATIENCE);
+  program.write("another one");
+  await vi.waitFor(() => expect(hub.received).toHaveLength(2), PATIENCE);
+  await program.close();
+  expect(hub.closed).toBe(1000);
 });
 
 it("ends with a signal as the program would without it", async () => {

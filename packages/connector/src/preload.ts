@@ -20,6 +20,8 @@ function watch(message: unknown): void {
   const { server } = message as { server?: Server };
   if (server === undefined || seen.has(server) || !isWebServer(server)) return;
   seen.add(server);
+  // It may listen again, elsewhere too.
+  server.once("close", () => seen.delete(server));
   looking = looking.then(() => attach(server)).catch(failed);
 }
 
@@ -30,12 +32,28 @@ function isWebServer(server: Server): boolean {
 
 async function attach(server: Server): Promise<void> {
   const { attachServer } = await import("./preload-attach.ts");
-  if (await attachServer(server)) for (const channel of CHANNELS) unsubscribe(channel, watch);
+  // While one was looked at, another one may have been connected.
+  if (!isWatching || !server.listening || !(await attachServer(server))) return;
+  stopWatching();
+  // Development servers begin anew in the same process: what listens next takes its place.
+  server.once("close", startWatching);
 }
 
 function failed(error: unknown): void {
-  for (const channel of CHANNELS) unsubscribe(channel, watch);
+  stopWatching();
   console.error(`orchestrator: Not connected to a hub: ${String(error)}`);
 }
 
-if (isMainThread) for (const channel of CHANNELS) subscribe(channel, watch);
+let isWatching = false;
+
+function startWatching(): void {
+  if (!isWatching) for (const channel of CHANNELS) subscribe(channel, watch);
+  isWatching = true;
+}
+
+function stopWatching(): void {
+  for (const channel of CHANNELS) unsubscribe(channel, watch);
+  isWatching = false;
+}
+
+if (isMainThread) startWatching();
