@@ -36,3 +36,9 @@ export function securityHeaders(origin: string, friends: PageFriends = {}): [nam
     ["permissions-policy", "camera=(), geolocation=(), microphone=()"],
   ];
 }
+
+/**
+ * Has the browser in which path mode is taken back forget what pages of the hub's origin have kept there: the instance's service worker,
+ * and what the instance could have changed of the hub's own, whose worker comes again with the next page.
+ */
+export const CLEARS_STORAGE = ["clear-site-data", '"storage"'] as const;

@@ -8,6 +8,7 @@ import type { HubContext } from "../hono.ts";
 import { cardState, instanceTitle, MAX_NAME_LENGTH, type Instance } from "../instance.ts";
 import { instanceUrl } from "../origins.ts";
 import { routes } from "../routes.ts";
+import { CLEARS_STORAGE } from "../security-headers.ts";
 import { Glyph } from "../ui/glyph.tsx";
 import { CardDetails, WholeDetails } from "../ui/instance-details.tsx";
 import { ConnectorReport, type Report } from "../ui/instance-report.tsx";
@@ -96,7 +97,12 @@ clientPages.post(routes.renameClient(":id"), async (c) =>
   act(c, { action: "rename", name: parseName(await readForm(c)) }),
 );
 clientPages.post(routes.markClientSeen(":id"), (c) => act(c, { action: "mark_seen" }));
-clientPages.post(routes.forgetClient(":id"), (c) => act(c, { action: "forget" }));
+clientPages.post(routes.forgetClient(":id"), async (c) => {
+  const { pathTrusted } = await findInstance(c);
+  const answer = await act(c, { action: "forget" });
+  if (pathTrusted) answer.headers.set(...CLEARS_STORAGE);
+  return answer;
+});
 
 const NameSchema = v.object({
   name: v.pipe(
@@ -164,8 +170,9 @@ async function lastEntries(c: Context<HubContext>, { label }: Instance): Promise
   return page.entries.slice(0, ENTRIES);
 }
 
-async function reportOf(c: Context<HubContext>, { label, connected }: Instance): Promise<Report> {
+async function reportOf(c: Context<HubContext>, { label, connected, protocol }: Instance): Promise<Report> {
   if (!connected) return "away";
+  if (protocol === 1) return "version_1";
   const { id, userId } = c.get("session");
   const report = await c.env.USER_HUB.getByName(userId).inspect(id, label);
   if (report === "signed_out") throw new HubError("sign_in_required");

@@ -4,6 +4,7 @@ import { parseLocalPath } from "../auth/next-path.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { routes } from "../routes.ts";
+import { CLEARS_STORAGE } from "../security-headers.ts";
 import { PathModePage } from "../ui/path-mode.tsx";
 import { findInstance, refusal } from "./clients.tsx";
 import { readForm } from "./form.ts";
@@ -28,6 +29,7 @@ pathModePages.post(routes.clientPath(":id"), async (c) => {
   const form = v.safeParse(FormSchema, await readForm(c));
   if (!form.success) throw new HubError("bad_request");
   const label = await decided(c, form.output.path === "allow");
+  if (form.output.path === "take-back") c.header(...CLEARS_STORAGE);
   const next = form.output.path === "allow" ? form.output.next : undefined;
   const query = next === undefined ? "" : `?next=${encodeURIComponent(nextOf(label, next))}`;
   return c.redirect(routes.clientPath(label) + query, 303);

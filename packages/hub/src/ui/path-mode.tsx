@@ -42,14 +42,16 @@ function Standing({ instance, next, isAsked }: PathModeProps) {
   const { label, pathTrusted, access } = instance;
   return (
     <section class="setting" aria-labelledby="standing">
-      <h2 id="standing" role="status">
-        {pathTrusted
-          ? "Path mode is allowed for this instance"
-          : "Path mode is not allowed for this instance"}
+      <h2 id="standing">
+        <span role="status">
+          {pathTrusted
+            ? "Path mode is allowed for this instance"
+            : "Path mode is not allowed for this instance"}
+        </span>
       </h2>
       <p>
         {pathTrusted
-          ? "It opens below this hub's own address. Taking it back closes what is open there."
+          ? "It opens below this hub's own address. Taking it back closes what is open there, and clears what this browser has kept for the hub's address."
           : "Once you allow it, it opens below this hub's own address. Read first what that trusts."}
       </p>
       {access !== null && (

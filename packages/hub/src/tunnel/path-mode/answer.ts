@@ -14,6 +14,7 @@ import { HeadScanner } from "./head.ts";
 import { HtmlScanner } from "./html.ts";
 import { withInsertions } from "./insertions.ts";
 import { READABLE_ENCODING } from "./instance-request.ts";
+import { isWorkerScript } from "./leaving-worker.ts";
 import { placedManifest } from "./manifest.ts";
 import type { PathPlace } from "./place.ts";
 import { allowScript } from "./script-policy.ts";
@@ -72,8 +73,7 @@ function rewrittenAs({ request, path }: PathVisit, { headers }: Response): Rewri
   if (headers.get(CLIENT_VERSION) === "1" || !READABLE_ENCODING.test(encoding.toLowerCase()))
     return undefined;
   const type = contentType(headers);
-  if (request.headers.get("service-worker") === "script")
-    return /(?:java|ecma)script$/.test(type) ? "worker" : undefined;
+  if (isWorkerScript(request)) return /(?:java|ecma)script$/.test(type) ? "worker" : undefined;
   if (isHtml(headers)) return "html";
   if (/^\s*attachment\b/i.test(headers.get("content-disposition") ?? "")) return undefined;
   if (type === "text/css") return "css";

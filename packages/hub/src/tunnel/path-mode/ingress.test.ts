@@ -126,3 +126,24 @@ describe("who may", () => {
     expect([answer.status, answer.headers.get("location")]).toEqual([307, `${prefix}/x?y=1`]);
   });
 });
+
+test("a browser that asks for the worker of an instance it may not see is given one that leaves", async () => {
+  const { look, label, prefix } = await pathInstance(
+    "ann",
+    "worker",
+    answering([["content-type", "text/javascript"]], text("own")),
+  );
+  const headers = { "service-worker": "script" };
+  expect(await (await look("/sw.js", { headers })).text()).toContain("own");
+  const eve = await signedIn("eve");
+  const others = await askPath(`${prefix}/sw.js`, { person: eve, headers });
+  await trustPath("ann", label, false);
+  for (const answer of [others, await look("/sw.js", { headers })]) {
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([
+      200,
+      "text/javascript; charset=utf-8",
+    ]);
+    expect(await answer.text()).toContain("registration.unregister()");
+  }
+  expect((await askPath(`${prefix}/sw.js`, { headers })).status).toBe(401);
+});

@@ -14,6 +14,7 @@ import { isSignedOutAnswer, withViewer } from "../internal-headers.ts";
 import type { PathAddress } from "./address.ts";
 import { isPartOfRewritten, placedAnswer, type PathVisit } from "./answer.ts";
 import { instanceRequest } from "./instance-request.ts";
+import { isWorkerScript, leavingWorker } from "./leaving-worker.ts";
 import { serveOwn, shimScript } from "./own-routes.ts";
 import { isNotTrustedAnswer } from "./trust.ts";
 
@@ -90,14 +91,18 @@ async function byClientId(
   const found = await env.USER_HUB.getByName(session.userId).find(session.id, id);
   if (found === "signed_out") return signInFirst(request);
   const label = found === null ? undefined : await instanceLabel(session.userId, found.clientId);
-  if (label === undefined || label === id)
-    return errorResponse("not_found", request, {
-      message: "You have no such instance.",
-      link: { href: routes.dashboard, text: "Dashboard" },
-    });
+  if (label === undefined || label === id) return noSuchInstance(request);
   const { search } = new URL(request.url);
   const location = `${routes.clientProxy(label)}${path}${search}`;
   return new Response(null, { status: 307, headers: { location, "cache-control": "no-store" } });
+}
+
+function noSuchInstance(request: Request): Response {
+  if (isWorkerScript(request)) return leavingWorker();
+  return errorResponse("not_found", request, {
+    message: "You have no such instance.",
+    link: { href: routes.dashboard, text: "Dashboard" },
+  });
 }
 
 /** A person is asked to sign in and then brought back; anything else is refused. */
@@ -108,6 +113,7 @@ function signInFirst(request: Request): Response {
 
 /** A person is asked whether they allow path mode for this instance; anything else is refused. */
 function allowFirst({ request, label }: PathVisit): Response {
+  if (isWorkerScript(request)) return leavingWorker();
   if (!isInstanceNavigation(request)) return errorResponse("path_mode_not_allowed", request);
   return redirect(`${routes.clientPath(label)}?next=${encodeURIComponent(pathOf(request))}`);
 }
