@@ -84,7 +84,9 @@ function quoted(text: string): string {
   const escaped = text
     .replaceAll("\\", "\\\\")
     .replaceAll('"', String.raw`\"`)
+    // Both end a line there, and what follows would be a directive of its own.
     .replaceAll("\n", String.raw`\n`)
+    .replaceAll("\r", String.raw`\r`)
     .replaceAll("%", "%%");
   return `"${escaped}"`;
 }

@@ -121,6 +121,14 @@ describe("systemd", () => {
     expect(unit).toContain(`Environment="XDG_CONFIG_HOME=${word.replace("$$", "$")}"\n`);
   });
 
+  test.each(["\n", "\r", "\r\n"])("no path begins a line of its own (%j)", (end) => {
+    const odd = `/tmp/${end}ExecStart=/bin/evil${end}X=`;
+    const unit = systemdUnit(
+      program({ node: odd, script: odd, config: odd, environment: { XDG_CONFIG_HOME: odd } }),
+    );
+    expect(unit.split(/[\r\n]/).filter((line) => /^(?:ExecStart|X)=/.test(line))).toHaveLength(1);
+  });
+
   const analyze = spawnSync("systemd-analyze", ["--version"]).status === 0;
   test.runIf(analyze)("systemd itself finds nothing wrong with it", async () => {
     const script = path.join(home, `100% of "it"`);
