@@ -1,8 +1,8 @@
 /** Finds a claudecodeui that runs on this machine, as this user. */
-import { homedir } from "node:os";
 import { detectClaudecodeui } from "./claudecodeui/detect.ts";
 import { readLocalServer } from "./claudecodeui/local-server.ts";
 import { portOwner, type PortOwner } from "./port-owner.ts";
+import { homeFolder } from "./settings-folder.ts";
 
 /** Where claudecodeui listens unless told otherwise, newest versions first. */
 export const WELL_KNOWN_PORTS: readonly number[] = [3001, 3002, 3008];
@@ -26,7 +26,7 @@ export interface FindOptions {
  * of which that cannot be told. Takes as long as an answer on loopback, at most five seconds. Never throws.
  */
 export async function findClaudecodeui(options: FindOptions = {}): Promise<FoundApplication | undefined> {
-  const marked = await readLocalServer(options.home ?? process.env["HOME"] ?? homedir());
+  const marked = await readLocalServer(options.home ?? homeFolder(process.env));
   const ports = options.ports ?? WELL_KNOWN_PORTS;
   const targets = [...(marked ? [marked.target] : []), ...ports.map((port) => `http://127.0.0.1:${port}`)];
   const looks = await Promise.all([...new Set(targets)].map(look));

@@ -86,4 +86,12 @@ test("each platform keeps settings where it does", () => {
   expect(settingsFolder(env, "darwin")).toBe("/home/dev/Library/Application Support/orchestrator");
   expect(settingsFolder({ ...env, APPDATA: "/roaming" }, "win32")).toBe("/roaming/orchestrator");
   expect(settingsFolder({ ...env, XDG_CONFIG_HOME: "/x" }, "linux")).toBe("/x/orchestrator");
+  // The current folder may be anybody's.
+  for (const relative of ["", ".", "x", "./x"]) {
+    expect(settingsFolder({ ...env, XDG_CONFIG_HOME: relative }, "linux")).toBe(
+      "/home/dev/.config/orchestrator",
+    );
+    expect(settingsFolder({ HOME: relative }, "linux")).toMatch(/^\/.*\.config\/orchestrator$/);
+    expect(settingsFolder({ HOME: relative, APPDATA: relative }, "win32")).toMatch(/^\//);
+  }
 });

@@ -2,11 +2,11 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { homedir, userInfo } from "node:os";
+import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { AGENT_LABEL, launchAgent, type ServiceProgram, systemdUnit, UNIT_NAME } from "./service-unit.ts";
-import { replaceFile } from "./settings-folder.ts";
+import { absolute, homeFolder, replaceFile } from "./settings-folder.ts";
 
 const COMMAND_TIMEOUT_MS = 30_000;
 const run = promisify(execFile);
@@ -43,7 +43,7 @@ export interface ServicePlace {
 
 /** Throws `ServiceError` where this system has none. */
 export function serviceManager({ env, platform = process.platform }: ServicePlace): ServiceManager {
-  const home = env["HOME"] ?? homedir();
+  const home = homeFolder(env);
   if (platform === "linux") return systemd(env, home);
   if (platform === "darwin") return launchd(env, home);
   throw new ServiceError(
@@ -52,7 +52,7 @@ export function serviceManager({ env, platform = process.platform }: ServicePlac
 }
 
 function systemd(env: NodeJS.ProcessEnv, home: string): ServiceManager {
-  const file = join(env["XDG_CONFIG_HOME"] || join(home, ".config"), "systemd", "user", UNIT_NAME);
+  const file = join(absolute(env["XDG_CONFIG_HOME"]) ?? join(home, ".config"), "systemd", "user", UNIT_NAME);
   const control = (...args: string[]) => execute("systemctl", ["--user", ...args], env);
   const assertThere = async () => {
     const { code, said } = await control("show-environment");

@@ -1,19 +1,40 @@
 /** Where this user's connector keeps what must outlive it. Files are for this user only: folder 700, files 600. */
 import { randomBytes } from "node:crypto";
 import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { homedir, userInfo } from "node:os";
+import { isAbsolute, join, sep } from "node:path";
 
 /** The folder on this platform; nothing is created. */
 export function settingsFolder(
   env: NodeJS.ProcessEnv = process.env,
   platform: NodeJS.Platform = process.platform,
 ): string {
-  const home = env["HOME"] ?? homedir();
-  if (env["XDG_CONFIG_HOME"]) return join(env["XDG_CONFIG_HOME"], "orchestrator");
-  if (platform === "win32") return join(env["APPDATA"] ?? join(home, "AppData", "Roaming"), "orchestrator");
+  const home = homeFolder(env);
+  const named = absolute(env["XDG_CONFIG_HOME"]);
+  if (named !== undefined) return join(named, "orchestrator");
+  if (platform === "win32")
+    return join(absolute(env["APPDATA"]) ?? join(home, "AppData", "Roaming"), "orchestrator");
   if (platform === "darwin") return join(home, "Library", "Application Support", "orchestrator");
   return join(home, ".config", "orchestrator");
+}
+
+/** This user's, always an absolute path. */
+export function homeFolder(env: NodeJS.ProcessEnv): string {
+  return absolute(env["HOME"]) ?? absolute(homedir()) ?? homeOfAccount();
+}
+
+/** A relative path would have whoever made the current folder say where this user's token goes; one that is empty is relative, too. */
+export function absolute(path: string | undefined): string | undefined {
+  return path !== undefined && isAbsolute(path) ? path : undefined;
+}
+
+function homeOfAccount(): string {
+  try {
+    return absolute(userInfo().homedir) ?? sep;
+  } catch {
+    // An account that this system does not list.
+    return sep;
+  }
 }
 
 /** A file's text, or undefined where there is none; any other error is thrown. */

@@ -4,6 +4,8 @@ import type { SettingName } from "./settings-names.ts";
 import { definitionOf, INTERVALS } from "./settings-table.ts";
 
 const SHOWN_CHARACTERS = 200;
+/** Longer than anything that is meant. */
+const LONGEST_WORD = 100;
 
 /** One line. `written` is the flag, variable or key; `raw` what was given there. */
 export function problemWith(name: SettingName, written: string, raw: unknown, inFile: boolean): string {
@@ -18,8 +20,19 @@ function ruleOf(name: SettingName, inFile: boolean): string {
 
 function shown(name: SettingName, raw: unknown): string {
   if (name === "token") return "what was given";
-  if (typeof raw === "string") return JSON.stringify(cut(withoutSecrets(raw)));
-  return cut(withoutSecrets(JSON.stringify(raw)));
+  if (typeof raw === "string") return JSON.stringify(cut(withoutSecrets(harmless(name, raw))));
+  try {
+    return cut(withoutSecrets(JSON.stringify(raw)));
+  } catch {
+    // It is nested too deep to be written out.
+    return "what was given";
+  }
+}
+
+/** What will not do as an address may still hold a password or a query, in places where no address has them. */
+function harmless(name: SettingName, raw: string): string {
+  if (name !== "url" && name !== "target") return raw;
+  return raw.replace(/^(https?:\/\/)?[^]*@/i, "$1").replace(/[?#][^]*$/, "");
 }
 
 function cut(text: string): string {
@@ -43,6 +56,7 @@ function signInHint(name: SettingName, raw: unknown): string {
 
 /** Of `known`, the one that was probably meant. */
 export function closest(word: string, known: readonly string[]): string | undefined {
+  if (word.length > LONGEST_WORD) return undefined;
   const near = known
     .map((name) => ({ name, distance: distance(word.toLowerCase(), name.toLowerCase()) }))
     .toSorted((a, b) => a.distance - b.distance)[0];

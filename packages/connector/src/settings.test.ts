@@ -277,11 +277,35 @@ describe("secrets", () => {
     expect(problems.join("\n")).not.toContain("canary");
   });
 
+  test.each([
+    "hub.example.com/?token=canary",
+    "//me:canary@hub.example.com",
+    "https:/me:canary@hub.example.com",
+    String.raw`https:\\me:canary@hub.example.com`,
+    "https://me:p@canary@hub.example.com",
+    "https://me:p/canary@hub.example.com",
+    "http://hub.example.com#canary",
+  ])("what looks like one in %j is not in any message", (text) => {
+    for (const name of ["url", "target"]) {
+      expect(problemsOf({ [name]: text }).join()).toContain("hub.example.com");
+      expect(problemsOf({ [name]: text }).join()).not.toContain("canary");
+    }
+  });
+
   test("what is not shown of an address is said", () => {
     expect(problemsOf({ url: "https://me:secret@hub.example.com" })).toEqual([
       '--url: "https://hub.example.com" must be https://, or http:// for a hub on this machine, such as https://hub.example.com, without user and password',
     ]);
   });
+});
+
+test("what is nested too deep to be repeated, or too long to be a mistyped word, is told all the same", async () => {
+  await file(`{"orchestrator": {"url": ${"[".repeat(100_000)}${"]".repeat(100_000)}}}`);
+  expect(problemsOf({})).toEqual([expect.stringMatching(/: what was given must be https/)]);
+  await file({ orchestrator: { ["url".repeat(300_000)]: 1 } });
+  const began = performance.now();
+  expect(problemsOf({ url })).toEqual([expect.stringContaining("there is: enabled")]);
+  expect(performance.now() - began).toBeLessThan(500);
 });
 
 describe("whom a token is sent to", () => {

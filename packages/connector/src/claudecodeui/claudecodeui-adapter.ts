@@ -1,7 +1,7 @@
 /** The adapter for claudecodeui: signs its browsers in, and knows what its sessions are doing. */
-import { homedir, userInfo } from "node:os";
+import { userInfo } from "node:os";
 import type { Adapter, RequestParts, WebSocketObserver } from "../adapter.ts";
-import { settingsFolder } from "../settings-folder.ts";
+import { homeFolder, settingsFolder } from "../settings-folder.ts";
 import { callApi } from "./api.ts";
 import { createCredentialStore } from "./credentials.ts";
 import { detectClaudecodeui } from "./detect.ts";
@@ -39,7 +39,7 @@ class ClaudecodeuiAdapter implements Adapter {
 
   constructor(options: ClaudecodeuiAdapterOptions) {
     const { target, env = process.env } = options;
-    const home = options.home ?? env["HOME"] ?? homedir();
+    const home = options.home ?? homeFolder(env);
     const port = Number(new URL(target).port || 80);
     this.#target = target;
     this.#signIn = new SignIn({

@@ -1,10 +1,10 @@
 /** `orchestrator connect`: one instance, connected until somebody ends it. */
-import { homedir, hostname, userInfo } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { OrchestratorClient } from "../client.ts";
 import { loadIdentity } from "../identity.ts";
 import { startLocalControl } from "../local-control.ts";
 import type { ReadSettings } from "../settings.ts";
-import { settingsFolder } from "../settings-folder.ts";
+import { homeFolder, settingsFolder } from "../settings-folder.ts";
 import type { ConnectArguments } from "./arguments.ts";
 import {
   type Application,
@@ -35,7 +35,7 @@ export interface ConnectOptions extends Pick<ConnectArguments, "background" | "p
 /** Runs until `signal`, the end of the program started, or a hub that says to stay away. Resolves to the exit code. */
 export async function connect(options: ConnectOptions): Promise<number> {
   const { background, env, terminal, signal, command } = options;
-  const home = env["HOME"] ?? homedir();
+  const home = homeFolder(env);
   const read = await takeBack(options.read, terminal);
   const taken = { ...options, read };
   if (command.length > 0) return connectChild(taken, home);
