@@ -67,9 +67,15 @@ function version(): string {
   return own;
 }
 
+/** launchd starts again whatever ends with another code than 0. systemd knows what not to start again: service-unit.ts tells it. */
+function forService(code: number): number {
+  const isLaunchd = process.platform === "darwin" && process.argv.includes("--background");
+  return isLaunchd && (code === EXIT.wrongUse || code === EXIT.refused) ? EXIT.ended : code;
+}
+
 try {
-  process.exitCode = await main();
+  process.exitCode = forService(await main());
 } catch (error) {
-  process.exitCode = error instanceof SettingsError ? EXIT.wrongUse : EXIT.unexpected;
+  process.exitCode = forService(error instanceof SettingsError ? EXIT.wrongUse : EXIT.unexpected);
   process.stderr.write(`${error instanceof SettingsError ? error.message : String(error)}\n`);
 }

@@ -41,7 +41,7 @@ WantedBy=default.target
 `;
 }
 
-/** A launch agent. `log` is the absolute path of the file for what it prints. */
+/** A launch agent. It knows of no final codes: the command ends with 0 for it (cli.ts). `log` is the absolute path of the file for what it prints. */
 export function launchAgent(program: ServiceProgram, home: string, log: string): string {
   const strings = argumentsOf(program).map((argument) => `    <string>${xml(argument)}</string>\n`);
   const environment = Object.entries(program.environment).map(

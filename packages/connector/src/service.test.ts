@@ -207,6 +207,24 @@ describe("launchd", () => {
   });
 });
 
+test.each([
+  ["darwin", 0],
+  ["linux", 2],
+])("what is not to be started again on %s ends with %i", async (platform, code) => {
+  const config = path.join(home, "config.json");
+  await writeFile(config, '{"orchestrator": {"url": "nonsense"}}', { mode: 0o600 });
+  const itself = `data:text/javascript,Object.defineProperty(process, "platform", { value: "${platform}" });`;
+  const script = fileURLToPath(new URL("cli.ts", import.meta.url));
+  const command = [script, "connect", "--background", "--config", config];
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ["--conditions=source", "--import", itself, ...command],
+    { encoding: "utf8", env: { HOME: home } },
+  );
+  expect(stderr).toContain("must be https://");
+  expect(status).toBe(code);
+});
+
 test("Windows has none, and it is said what to do instead", () => {
   expect(() => manager("win32")).toThrow("There is no service for Windows: run orchestrator connect");
 });
