@@ -70,6 +70,8 @@ test("shows what asks, in any spelling of its code, and changes nothing by that"
     ])
       expect(text).toContain(shown);
     expect(text).toContain("Approve only what you have just started yourself");
+    // A token is for no one instance.
+    expect(text).toContain("in the place of any of them if it wants to");
   }
   expect(await listTokens(env.DB, ann.userId)).toEqual([]);
   expect((await approve(code)).status).toBe(303);
@@ -224,7 +226,7 @@ test("what names others is shown and decided by nobody else; those it names find
   expect(await (await ask(routes.pair, { person: eve })).text()).not.toContain("named-box");
   const page = await words(await look(code));
   expect(page).toContain(`Asks for ${ann.userId}`);
-  expect(page).not.toContain("Fingerprint");
+  expect(page).toContain("Fingerprint none Its client shows none to compare");
   expect((await approve(code)).headers.get("location")).toBe(routes.dashboard);
   expect((await pending.heard("token_granted")).client_id).toMatch(/^named-box-/);
   expect(await (await ask(routes.pair, { person: ann })).text()).not.toContain("named-box");

@@ -85,8 +85,8 @@ export function PairQuestion({ session, now, request, knownAs }: RequestProps) {
         <h1>Is this your instance?</h1>
         <p class="callout">
           Approve only what you have just started yourself. Nobody else has a reason to send you a code or
-          this link: what you approve stands among your instances, and whoever runs it sees what you write
-          into it.
+          this link: what you approve stands among your instances, in the place of any of them if it wants to,
+          and whoever runs it sees what you write into it.
         </p>
         <Facts request={request} knownAs={knownAs} now={now} />
         {!isWaiting && (
@@ -109,16 +109,16 @@ function Facts({ request, knownAs, now }: Pick<RequestProps, "request" | "knownA
   return (
     <dl class="facts">
       <Fact name="Code" value={request.code} isCode />
-      {fingerprint !== null && (
-        <>
-          <dt>Fingerprint</dt>
-          <dd>
-            <code id="fingerprint">{fingerprint}</code>
-            <br />
-            <span class="hint">Its terminal shows the same. If not, deny it.</span>
-          </dd>
-        </>
-      )}
+      <dt>Fingerprint</dt>
+      <dd>
+        {fingerprint === null ? "none" : <code id="fingerprint">{fingerprint}</code>}
+        <br />
+        <span class="hint">
+          {fingerprint === null
+            ? "Its client shows none to compare, and the names below are only what it says. If you did not start it this minute, deny it."
+            : "Its terminal shows the same. If not, deny it."}
+        </span>
+      </dd>
       <Fact name="Host" value={hostname} />
       <Fact name="Project" value={project} />
       <Fact name="Platform" value={platform} />
