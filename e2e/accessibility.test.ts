@@ -163,6 +163,8 @@ describe("other pages", { timeout: PATIENCE_MS }, () => {
       await page.waitForSelector("#report-heading");
       expect([one, await axeFindings(page)]).toEqual([one, []]);
     }
+    await goTo(`/clients/${label}/path`);
+    expect(await axeFindings(page)).toEqual([]);
   });
 
   it("a new token, shown once", async () => {

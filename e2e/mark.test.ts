@@ -167,6 +167,10 @@ describe("what it says", () => {
     await instance.stop();
     await says(page, /The instance is away since \d/);
     expect(await page.locator("orchestrator-mark .tab span").isVisible()).toBe(true);
+    // What is said to screen readers is not drawn into the page as well.
+    const said = page.locator("orchestrator-mark").getByRole("status");
+    expect(await said.textContent()).toMatch(/^The instance is away/);
+    expect(await said.boundingBox()).toMatchObject({ width: 1, height: 1 });
     await connect("marked");
     await says(page, /Connected through the hub/);
     expect(watch.navigations).toEqual([`${instance.origin}/`]);

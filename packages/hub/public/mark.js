@@ -48,7 +48,7 @@ i:not([data-state=unreachable] *) { border-radius: 50% }
 .head { display: flex; align-items: center; gap: 2px; padding: 4px 4px 4px 12px; border-bottom: 1px solid var(--hair) }
 .head p { flex: 1; min-width: 0; color: var(--soft) }
 iframe { flex: 1; border: 0; width: 100%; color-scheme: light dark; background: light-dark(#f6f7f7, #101314) }
-.instead { padding: 12px } .instead .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
+.instead { padding: 12px } .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
 @media print { :host { display: none !important } }`;
 
   let [place, state, since] = [PLACES[0], "connecting", Date.now()];

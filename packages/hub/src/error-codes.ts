@@ -59,6 +59,12 @@ const MEANINGS = {
     happened: "You are signed in, but not as its owner.",
     next: "Ask its owner.",
   },
+  not_named: {
+    status: 403,
+    title: "Not yours to approve",
+    happened: "This instance names who may approve it, and you are not known to be one of them.",
+    next: "Ask whoever runs it to name you, or give it a token of yours.",
+  },
   not_on_list: {
     status: 403,
     title: "You are not on this instance's list",

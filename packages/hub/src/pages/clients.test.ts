@@ -282,6 +282,13 @@ describe("what its connector tells", () => {
     expect(words(await report())).toContain("Latency 1 ms");
   });
 
+  it("is not asked of a client of version 1, which has no word for it", async () => {
+    tunnel.inspect = () => Promise.reject(new Error("asked"));
+    await hub.instanceConnected(connected("shop", { protocol: 1, connectedAt: Date.now() + 1 }));
+    const html = await report();
+    expect(words(html)).toBe("Its client speaks version 1 of the protocol, which cannot be asked for a log.");
+  });
+
   it("is not asked of what is not connected", async () => {
     tunnel.inspect = () => Promise.reject(new Error("asked"));
     await stop();

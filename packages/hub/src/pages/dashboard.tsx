@@ -87,6 +87,9 @@ function Dashboard({ session, instances, grouping, view, env }: DashboardProps) 
         <BoardParts grouping={grouping} />
         <p class="visually-hidden" id="announcements" aria-live="polite"></p>
         <Welcome env={env} />
+        <p class="another">
+          <a href={routes.pair}>Connect another instance</a>
+        </p>
       </main>
     </Layout>
   );

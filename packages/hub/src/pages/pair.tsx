@@ -116,10 +116,7 @@ async function showQuestion(c: Context<HubContext>, request: PairingRequest) {
 
 async function requireNamed(c: Context<HubContext>, { names }: PairingRequest): Promise<void> {
   if (await mayApprove(c.env, c.get("session"), names)) return;
-  throw new HubError("not_allowed", {
-    message: "This instance names who may approve it, and you are not known to be one of them.",
-    link: { href: routes.dashboard, text: "Dashboard" },
-  });
+  throw new HubError("not_named", { link: { href: routes.dashboard, text: "Dashboard" } });
 }
 
 function personOf(c: Context<HubContext>) {

@@ -117,7 +117,8 @@ function TrustedInstances({ trusted }: Pick<SettingsProps, "trusted">) {
         <p class="crumbs">
           <a href={routes.clientPath(instance.label)}>
             <bdi>{instanceTitle(instance)}</bdi>
-          </a>
+          </a>{" "}
+          <bdi class="hint">{instance.hostname}</bdi>
         </p>
       ))}
     </section>

@@ -75,7 +75,7 @@ async function showTokens(c: Context<HubContext>, news?: Child) {
           An instance proves with a token that it is yours. Revoking one closes what is connected with it.
         </p>
         <p>
-          To connect one you need not make a token: run this where it runs, and{" "}
+          You need not make one: run this where Claude Code's web UI runs, and{" "}
           <a href={routes.pair}>approve the code</a> that it shows. It gets a token of its own.
         </p>
         <Command id="pair-command" text={pairCommand(c.env)} />

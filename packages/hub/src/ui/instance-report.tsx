@@ -25,12 +25,13 @@ export function ReportPlace({ label }: { label: string }) {
 }
 
 /** What became of asking. */
-export type Report = Inspection | "away" | "silent";
+export type Report = Inspection | "away" | "silent" | "version_1";
 
 /** Why there is nothing to show. */
 const WHY: Record<Exclude<Report, Inspection>, string> = {
   away: "It is not connected, so there is no connector to ask for its log.",
   silent: "Its connector did not answer within 3 s, or is of a version that does not tell.",
+  version_1: "Its client speaks version 1 of the protocol, which cannot be asked for a log.",
 };
 
 interface ReportProps {
@@ -45,15 +46,17 @@ export function ConnectorReport({ instance: { label }, report, calendar }: Repor
     <>
       <p class="page-lead">
         {typeof report === "string" ? <span>{WHY[report]}</span> : <Latency ms={report.latencyMs} />}
-        <a
-          href={routes.clientReport(label)}
-          hx-get={routes.clientReport(label)}
-          hx-target="closest .report"
-          hx-swap="innerHTML"
-          {...KEEP_ON_ERROR}
-        >
-          {typeof report === "string" ? "Ask again" : "Measure again"}
-        </a>
+        {report !== "version_1" && (
+          <a
+            href={routes.clientReport(label)}
+            hx-get={routes.clientReport(label)}
+            hx-target="closest .report"
+            hx-swap="innerHTML"
+            {...KEEP_ON_ERROR}
+          >
+            {typeof report === "string" ? "Ask again" : "Measure again"}
+          </a>
+        )}
       </p>
       {typeof report !== "string" && <Log lines={report.log} calendar={calendar} />}
     </>

@@ -6,11 +6,13 @@ export const PAIR_NOTICES_ID = "pair-notices";
 
 /** What an instance says of itself may be a page long. */
 const BRIEF_LENGTH = 120;
+/** Whoever knows a login can put up to five of these above a person's cards. */
+const NOTICE_LENGTH = 48;
 
 /** Cut in the middle: a host's name begins with what tells it apart, a path ends with it. */
-export function briefly(text: string): string {
-  if (text.length <= BRIEF_LENGTH) return text;
-  return `${text.slice(0, BRIEF_LENGTH / 3)}…${text.slice((-BRIEF_LENGTH * 2) / 3)}`.toWellFormed();
+export function briefly(text: string, length = BRIEF_LENGTH): string {
+  if (text.length <= length) return text;
+  return `${text.slice(0, length / 3)}…${text.slice((-length * 2) / 3)}`.toWellFormed();
 }
 
 /** The page of one request, as the link in the terminal leads to it. */
@@ -26,10 +28,10 @@ export function PairNotices({ notices, now }: { notices: readonly PairingNotice[
         <p class="callout">
           <span>
             <b>
-              <bdi>{briefly(hostname) || "An instance"}</bdi>
+              <bdi>{briefly(hostname, NOTICE_LENGTH) || "An instance"}</bdi>
             </b>{" "}
-            asks to become yours · <bdi>{briefly(project)}</bdi> · <Since at={since} now={now} ago /> ·{" "}
-            <a href={pairPath(code)}>Look at it</a>
+            asks to become yours · <bdi>{briefly(project, NOTICE_LENGTH)}</bdi> ·{" "}
+            <Since at={since} now={now} ago /> · <a href={pairPath(code)}>Look at it</a>
           </span>
         </p>
       ))}
