@@ -14,12 +14,23 @@ export interface Asked {
   problems: string[];
 }
 
-/** Asks all of them at once. Sockets that processes have left behind are removed. Rejects only for a folder of somebody else. */
+/** Asks all of them at once. Sockets that processes have left behind are removed. Never rejects. */
 export async function askRunning(folder: string, ask: Question["ask"]): Promise<Asked> {
-  const answers = await Promise.all(socketPaths(folder).map((path) => askOne(path, ask)));
+  const paths = pathsIn(folder);
+  // Whoever takes that folder's place keeps nobody from what else there is to do.
+  if (typeof paths === "string") return { running: [], problems: [paths] };
+  const answers = await Promise.all(paths.map((path) => askOne(path, ask)));
   const running = answers.flatMap((answer) => (typeof answer === "object" ? [answer] : []));
   const problems = answers.flatMap((answer) => (typeof answer === "string" ? [answer] : []));
   return { running: running.toSorted((a, b) => a.target.localeCompare(b.target) || a.pid - b.pid), problems };
+}
+
+function pathsIn(folder: string): string[] | string {
+  try {
+    return socketPaths(folder);
+  } catch (error) {
+    return `What runs cannot be looked for: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 /** Undefined where nobody listens any more; a sentence where somebody does and says nothing of use. */

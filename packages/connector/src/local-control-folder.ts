@@ -10,11 +10,6 @@ const NAME = /^[0-9a-f]{12}-(\d{1,10})-[0-9a-f]{8}(?:\.sock)?$/;
 const LONGEST_NAME = "0123456789ab-4194304000-01234567.sock";
 const PIPES = String.raw`\\.\pipe`;
 
-/** What somebody else owns is not for us to open. */
-export class ForeignFolderError extends Error {
-  override readonly name = "ForeignFolderError";
-}
-
 /** A path to listen at; its folder is made, mode 700. Throws where that folder cannot be this user's alone. */
 export function newSocketPath(folder: string, platform: NodeJS.Platform = process.platform): string {
   const name = `${ownPrefix()}${process.pid}-${randomBytes(4).toString("hex")}`;
@@ -26,7 +21,7 @@ export function newSocketPath(folder: string, platform: NodeJS.Platform = proces
   return join(run, `${name}.sock`);
 }
 
-/** Every path where a connector of this user may listen. Throws `ForeignFolderError` for a folder of somebody else. */
+/** Every path where a connector of this user may listen. Throws where its folder is somebody else's. */
 export function socketPaths(folder: string, platform: NodeJS.Platform = process.platform): string[] {
   if (platform === "win32") {
     const prefix = pipePrefix(folder);
@@ -85,7 +80,7 @@ function digest(text: string): string {
 function assertOwn(run: string): void {
   const stats = lstatSync(run);
   if (!stats.isDirectory() || stats.uid !== process.getuid?.())
-    throw new ForeignFolderError(`${run} is not a folder of this user`);
+    throw new Error(`${run} is not a folder of this user`);
 }
 
 function isOwnSocket(path: string): boolean {

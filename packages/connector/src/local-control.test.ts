@@ -174,7 +174,10 @@ test.runIf(process.getuid?.() === 0)(
     start("one", { failed });
     expect(failed).toHaveBeenCalledWith(expect.stringMatching(/is not a folder of this user$/));
     expect(await readdir(run())).toEqual([]);
-    await expect(askRunning(folder, "status")).rejects.toThrow("is not a folder of this user");
+    const problems = [
+      expect.stringMatching(/^What runs cannot be looked for: .* is not a folder of this user$/),
+    ];
+    expect(await askRunning(folder, "disconnect")).toEqual({ running: [], problems });
   },
 );
 

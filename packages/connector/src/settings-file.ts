@@ -103,9 +103,10 @@ function suggestion(key: string): string {
 }
 
 /** Who reads the token is this instance; who writes the file decides where the token goes. */
-function warnOfOthers({ path, section, warnings }: SettingsFile, { mode }: Stats): void {
+function warnOfOthers({ path, section, warnings }: SettingsFile, { mode, uid }: Stats): void {
   if (process.platform === "win32") return;
   const remedy = `chmod 600 ${JSON.stringify(path)}`;
+  if (uid !== 0 && uid !== process.getuid?.()) warnings.push(`${path}: belongs to another user`);
   if ((mode & 0o022) !== 0) warnings.push(`${path}: can be written by others; ${remedy}`);
   else if ((mode & 0o044) !== 0 && "token" in section)
     warnings.push(`${path}: holds a token and can be read by others; ${remedy}`);

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -486,6 +486,12 @@ describe("the config file", () => {
     expect(read({}).warnings).toEqual([]);
     await file({ orchestrator: { url } }, 0o664);
     expect(read({}).warnings).toEqual([`${path}: can be written by others; chmod 600 "${path}"`]);
+  });
+
+  test.runIf(process.getuid?.() === 0)("a file of another user is warned of", async () => {
+    const path = await file({ orchestrator: { url } });
+    await chown(path, 65_534, 65_534);
+    expect(read({}).warnings).toEqual([`${path}: belongs to another user`]);
   });
 });
 
