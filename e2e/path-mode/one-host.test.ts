@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 const consent = () => `${stage.hub.origin}/clients/${instance.label}/path`;
-const heading = (page: Page) => page.getByRole("main").getByRole("status").first();
+const heading = (page: Page) => page.getByRole("main").getByRole("heading", { level: 2 }).first();
 
 /** Opens the instance for the first time and allows it. */
 async function allow(page: Page): Promise<void> {

@@ -31,7 +31,10 @@ export function PairNotices({ notices, now }: { notices: readonly PairingNotice[
               <bdi>{briefly(hostname, NOTICE_LENGTH) || "An instance"}</bdi>
             </b>{" "}
             asks to become yours · <bdi>{briefly(project, NOTICE_LENGTH)}</bdi> ·{" "}
-            <Since at={since} now={now} ago /> · <a href={pairPath(code)}>Look at it</a>
+            <Since at={since} now={now} ago /> ·{" "}
+            <a href={pairPath(code)} aria-label={`Look at it: ${briefly(hostname, NOTICE_LENGTH)}`}>
+              Look at it
+            </a>
           </span>
         </p>
       ))}

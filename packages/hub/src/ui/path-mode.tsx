@@ -43,11 +43,9 @@ function Standing({ instance, next, isAsked }: PathModeProps) {
   return (
     <section class="setting" aria-labelledby="standing">
       <h2 id="standing">
-        <span role="status">
-          {pathTrusted
-            ? "Path mode is allowed for this instance"
-            : "Path mode is not allowed for this instance"}
-        </span>
+        {pathTrusted
+          ? "Path mode is allowed for this instance"
+          : "Path mode is not allowed for this instance"}
       </h2>
       <p>
         {pathTrusted
