@@ -339,6 +339,15 @@ describe("path mode", () => {
     await withTunnels(hub, away, () => ({ trustPath: failing }));
     expect(await act(hub, { action: "trust_path" })).toEqual({ refused: "unanswered" });
     expect(await instanceOf(hub, "one")).toMatchObject({ pathTrusted: false });
+    // It has heard it, though it could not say so: it is told otherwise.
+    const heard: boolean[] = [];
+    const deaf = (_owner: string, isTrusted: boolean) => {
+      heard.push(isTrusted);
+      return isTrusted ? failing() : Promise.resolve();
+    };
+    await withTunnels(hub, away, () => ({ trustPath: deaf }));
+    expect(await act(hub, { action: "trust_path" })).toEqual({ refused: "unanswered" });
+    expect([heard, (await instanceOf(hub, "one"))?.pathTrusted]).toEqual([[true, true, false], false]);
     const calls = await withTunnels(hub, away);
     await act(hub, { action: "trust_path" });
     const { connectedAt = 0 } = (await instanceOf(hub, "one")) ?? {};

@@ -162,6 +162,8 @@ export class Actions {
     // Whatever Tunnel trusts is known here, too: it is told of every sign-in that ends.
     const isNews = isTrusted && registry.trustPath(clientId, true);
     if (!(await this.#tell(label, () => tunnels.of(label).trustPath(tunnels.owner, isTrusted)))) {
+      // It may have heard that, and only not have been able to say so.
+      if (isNews) await this.#tell(label, () => tunnels.of(label).trustPath(tunnels.owner, false));
       if (isNews) registry.trustPath(clientId, false);
       return UNANSWERED;
     }

@@ -277,16 +277,23 @@ test(
   },
 );
 
-test("a full registry does not forget who was sent away: without a card nobody could let it back", async () => {
+test("a full registry does not forget who was sent away or is allowed path mode: without a card nobody could change that", async () => {
   const { hub } = await newPerson("many-away");
+  await withTunnels(hub, here);
   await runInDurableObject(hub, async (object: UserHub) => {
     for (let index = 0; index < MAX_INSTANCES; index++)
       await object.instanceConnected(connected(`c${index}`, { connectedAt: 1000 + index }));
     await object.instanceGone("c0", 1000, "disconnected", 5000);
-    await object.instanceGone("c1", 1001, "stopped", 5000);
+    for (const [id, at] of [
+      ["c1", 1001],
+      ["c2", 1002],
+    ] as const)
+      await object.instanceGone(id, at, "stopped", 5000);
+    await object.act("c1", { action: "trust_path" }, "ann");
     await object.instanceConnected(connected("late"));
     expect(await instanceOf(object, "c0")).toMatchObject({ keptAway: true });
-    expect(await instanceOf(object, "c1")).toBeNull();
+    expect(await instanceOf(object, "c1")).toMatchObject({ pathTrusted: true });
+    expect(await instanceOf(object, "c2")).toBeNull();
   });
 });
 

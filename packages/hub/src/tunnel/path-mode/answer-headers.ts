@@ -59,7 +59,11 @@ function allowedScope(value: string, place: PathPlace, path: string): string {
 function placedCookie(cookie: string, { prefix }: PathPlace, path: string): string {
   const [pair = "", ...attributes] = cookie.split(";");
   const isPath = (attribute: string) => /^\s*path\s*(?:=|$)/i.test(attribute);
-  const given = attributes.findLast(isPath)?.split("=")[1]?.trim() ?? "";
+  const given =
+    attributes
+      .findLast(isPath)
+      ?.replace(/^[^=]*=/, "")
+      .trim() ?? "";
   const wanted = given.startsWith("/") ? given : defaultPath(path);
   const isPlaced = `${wanted}/`.startsWith(`${prefix}/`);
   const below = isPlaced ? wanted : prefix + (wanted === "/" ? "" : wanted);

@@ -130,6 +130,7 @@ describe("header fields", () => {
         ["set-cookie", "c=3; path=/x/y; Domain=hub.localhost; Secure"],
         ["set-cookie", "__Host-sid=4; Path=/; Secure"],
         ["set-cookie", "d=5; Path=relative; Path="],
+        ["set-cookie", "e=6; Path=/x=y"],
         ["set-cookie", "__Host-orchestrator-session=evil; Path=/; Secure"],
       ],
     });
@@ -142,6 +143,7 @@ describe("header fields", () => {
       `c=3; Path=${prefix}/x/y; Secure`,
       `__Secure-path-sid=4; Path=${prefix}; Secure`,
       `d=5; Path=${prefix}/deep`,
+      `e=6; Path=${prefix}/x=y`,
     ]);
     expect(fieldOf(heads[0], "cookie")).toBe("__Host-sid=4; x=__Secure-path-no; a=1");
   });
