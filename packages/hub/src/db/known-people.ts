@@ -35,6 +35,15 @@ export async function findKnownPeople(db: D1Database, loginOrId: string): Promis
   return results.map(toPerson);
 }
 
+/** Everybody with one of these logins, in any case. The table is read once, however many they are. */
+export async function findByLogins(db: D1Database, logins: readonly string[]): Promise<KnownPerson[]> {
+  const { results } = await db
+    .prepare(`${SELECT_PEOPLE} WHERE lower(u.login) IN (SELECT lower(value) FROM json_each(?1))`)
+    .bind(JSON.stringify(logins))
+    .all<KnownPersonRow>();
+  return results.map(toPerson);
+}
+
 /** Everybody whom GitHub was asked about. */
 export async function listKnownPeople(db: D1Database): Promise<KnownPerson[]> {
   const { results } = await db

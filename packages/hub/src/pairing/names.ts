@@ -4,7 +4,7 @@
  */
 import { judgeAccess } from "../auth/instance-access.ts";
 import type { Membership } from "../auth/policy.ts";
-import { findKnownPeople, listKnownPeople, type KnownPerson } from "../db/known-people.ts";
+import { findByLogins, listKnownPeople, type KnownPerson } from "../db/known-people.ts";
 import type { Env } from "../env.ts";
 import type { PairingNames } from "./contract.ts";
 
@@ -37,9 +37,9 @@ export async function mayApprove(
 
 /** The ids of those on whose dashboards it is shown: who is named, as D1 remembers them. */
 export async function namedPeople(db: D1Database, names: PairingNames): Promise<string[]> {
-  const byLogin = await Promise.all(names.users.map((login) => findKnownPeople(db, login)));
+  const byLogin = names.users.length === 0 ? [] : await findByLogins(db, names.users);
   const byMembership = names.organization === null && names.team === null ? [] : await listKnownPeople(db);
-  const named = [...byLogin.flat(), ...byMembership].filter((person) => isNamed(person, names));
+  const named = [...byLogin, ...byMembership].filter((person) => isNamed(person, names));
   return [...new Set(named.map(({ userId }) => userId))].slice(0, MAX_TOLD);
 }
 
