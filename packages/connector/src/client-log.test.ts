@@ -43,6 +43,27 @@ test("the hub is answered with what the embedder sees, under its id", async () =
   for (const { at } of client.log) expect(Math.abs(Date.now() - at)).toBeLessThan(60_000);
 });
 
+test("events hold as little that is secret as the log, whatever the hub or the adapter says", async () => {
+  let notice: (message: string) => void = () => undefined;
+  const adapter = {
+    ...createPlainAdapter(),
+    onNotice: (listener: typeof notice) => {
+      notice = listener;
+      return () => undefined;
+    },
+  };
+  const says = `not ${TOKEN}, https://a:secret@c.example/?q=secret`;
+  const { client, hub } = await connected({ adapter });
+  const messages: string[] = [];
+  client.on("warning", ({ message }) => messages.push(message));
+  client.on("disconnected", ({ message }) => messages.push(message));
+  notice(says);
+  hub.refusal = { status: 503, code: "internal", message: says };
+  hub.socket?.close(4999, says);
+  await vi.waitFor(() => expect(messages.length).toBeGreaterThan(2), 10_000);
+  for (const message of messages) expect(message).toBe("not …, https://c.example/");
+});
+
 test("nobody is answered before the registration is done", async () => {
   running = await startClient({}, (hub) => (hub.answers.registrations = false));
   const { hub, registers, events } = running;

@@ -223,7 +223,7 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
 
   #warn(message: string): void {
     this.#say(this.#narrator.note(message));
-    this.emit("warning", { message });
+    this.emit("warning", { message: this.#log.harmless(message) });
   }
 
   #say(said: Said | undefined): void {
@@ -251,7 +251,8 @@ export class OrchestratorClient extends HostEmitter<OrchestratorClientEvents> {
     return gap !== undefined;
   }
 
-  #ended(end: SocketEnd): void {
+  #ended(told: SocketEnd): void {
+    const end = { ...told, message: this.#log.harmless(told.message) };
     this.#socket = undefined;
     if (this.#state !== "running") return;
     // The end of a connection is often what this process hears first when it runs again.

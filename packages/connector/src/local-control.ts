@@ -7,7 +7,6 @@ import * as v from "valibot";
 import type { OrchestratorClient } from "./client.ts";
 import { newSocketPath } from "./local-control-folder.ts";
 import { type Answer, MAX_LINE_BYTES, QuestionSchema, type Running } from "./local-control-messages.ts";
-import { withoutSecrets } from "./log.ts";
 import { settingsFolder } from "./settings-folder.ts";
 
 const QUESTION_TIMEOUT_MS = 2_000;
@@ -65,7 +64,7 @@ export function startLocalControl(client: OrchestratorClient, options: LocalCont
 
 /** What the client said last, as it would be told. */
 function follow(client: OrchestratorClient, embedded: boolean): () => Running {
-  const { url: hub, token, clientId, target, metadata } = client.options;
+  const { url: hub, clientId, target, metadata } = client.options;
   const running: Running = {
     pid: process.pid,
     state: "starting",
@@ -82,7 +81,7 @@ function follow(client: OrchestratorClient, embedded: boolean): () => Running {
     if (running.state !== state) running.since = Date.now();
     running.state = state;
     if (reason === undefined) delete running.reason;
-    else running.reason = withoutSecrets(reason.replaceAll(token, "…")).slice(0, 1000);
+    else running.reason = reason.slice(0, 1000);
   };
   // What keeps an attempt from being made is told until one succeeds.
   client.on("connecting", () => running.state === "starting" && become("connecting"));

@@ -22,7 +22,7 @@ export class RecentLog {
     const line = {
       at: Math.max(0, Math.trunc(at)),
       level,
-      text: cut(this.#harmless(text), TEXT_LIMITS.logLine),
+      text: cut(this.harmless(text), TEXT_LIMITS.logLine),
     };
     this.#lines.push(line);
     this.#bytes += Buffer.byteLength(line.text);
@@ -37,7 +37,8 @@ export class RecentLog {
     return this.#lines.map((line) => ({ ...line }));
   }
 
-  #harmless(text: string): string {
+  /** `text` on one line, without any secret. */
+  harmless(text: string): string {
     let harmless = text;
     for (const secret of this.#secrets) harmless = harmless.replaceAll(secret, "…");
     return withoutSecrets(harmless)
