@@ -87,7 +87,7 @@ const CONDITIONS: [name: string, fault: Fault, said: string[]][] = [
   [
     "what is no HTTP",
     (socket) => socket.end("220 mail.example.com ESMTP\r\n"),
-    noHub("Parse Error: Expected HTTP/, RTSP/ or ICE/"),
+    noHub("what answers there does not speak http"),
   ],
   ["hanging up", (socket) => socket.end(), noHub("the connection broke")],
   ["a reset", (socket) => socket.resetAndDestroy(), noHub("the connection broke")],
