@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -37,6 +38,21 @@ test("those that begin at the same time are the same one", async () => {
   expect(new Set(all.map(({ clientId }) => clientId)).size).toBe(1);
   expect(await loadIdentity(place())).toEqual(all[0]);
   expect(await readdir(place().folder)).toEqual(["client-id-3001"]);
+});
+
+test.runIf(process.getuid?.() === 0)("a user whom this system does not list has one, too", async () => {
+  const script = `const { ownIdentity } = await import(${JSON.stringify(new URL("identity.ts", import.meta.url).href)});
+    console.log(JSON.stringify(await ownIdentity("http://127.0.0.1:3001", { HOME: "/nowhere" })));`;
+  const run = () =>
+    spawnSync(process.execPath, ["--conditions=source", "--input-type=module", "-e", script], {
+      uid: 54_321,
+      encoding: "utf8",
+    }).stdout;
+  expect(JSON.parse(run())).toEqual({
+    clientId: expect.stringMatching(/-[a-z2-7]{6}$/) as string,
+    kept: false,
+  });
+  expect(run()).toBe(run());
 });
 
 test("two machines of one name do not meet", async () => {

@@ -1,9 +1,11 @@
 /** Who this instance is to the hub: an id that stays the same over restarts, one for each local port. */
 import { createHash, randomBytes } from "node:crypto";
+import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { ClientIdSchema } from "@ai-orchestrator/protocol";
 import * as v from "valibot";
-import { addPrivateFile, readTextFile, writePrivateFile } from "./settings-folder.ts";
+import { addPrivateFile, readTextFile, settingsFolder, writePrivateFile } from "./settings-folder.ts";
+import type { Settings } from "./settings.ts";
 
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 const SUFFIX_LENGTH = 6;
@@ -12,6 +14,30 @@ export interface Identity {
   clientId: string;
   /** False when the id could not be kept; it was then derived from this machine and user, and stays the same all the same. */
   kept: boolean;
+}
+
+/** The id of the instance at `target`, kept in this user's settings folder. Never throws. */
+export function ownIdentity(target: string, env: NodeJS.ProcessEnv): Promise<Identity> {
+  const place = { folder: settingsFolder(env), port: Number(new URL(target).port || 80) };
+  return loadIdentity({ ...place, hostname: hostname(), user: accountName() });
+}
+
+/** What the hub shows of an instance of this machine. */
+export function ownMetadata({ name, project }: Pick<Settings, "name" | "project">, env: NodeJS.ProcessEnv) {
+  return {
+    hostname: name ?? hostname(),
+    project: project ?? env["PWD"] ?? process.cwd(),
+    platform: process.platform,
+  };
+}
+
+/** Containers run as users whom nothing lists: of them there is the number only. */
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "");
+  }
 }
 
 /** The id kept for this port in `folder`, or a new one that is kept there from now on. Never throws. */
@@ -45,8 +71,8 @@ function idIn(text: string | undefined): string | undefined {
   return stored.success ? stored.output : undefined;
 }
 
-function clientIdFor(hostname: string, bytes: Uint8Array): string {
-  const label = (hostname.split(".")[0] ?? "")
+function clientIdFor(host: string, bytes: Uint8Array): string {
+  const label = (host.split(".")[0] ?? "")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "");

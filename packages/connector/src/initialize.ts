@@ -1,10 +1,9 @@
 /** The connector inside another program: a Node web server, or a fork of claudecodeui. */
-import { hostname, userInfo } from "node:os";
 import { createDetectingAdapter } from "./detecting-adapter.ts";
 import { OrchestratorClient } from "./client.ts";
-import { portOf, WELL_KNOWN_PORTS } from "./discovery.ts";
+import { WELL_KNOWN_PORTS } from "./discovery.ts";
 import { hostTarget } from "./host-target.ts";
-import { loadIdentity } from "./identity.ts";
+import { ownIdentity, ownMetadata } from "./identity.ts";
 import type { InitializeOptions } from "./initialize-options.ts";
 import { startLocalControl } from "./local-control.ts";
 import { readHostFlags } from "./settings-flags.ts";
@@ -107,7 +106,7 @@ async function createHostClient(settings: Settings, place: HostPlace): Promise<O
   return new OrchestratorClient({
     url,
     token,
-    clientId: settings.clientId ?? (await ownClientId(target, env)),
+    clientId: settings.clientId ?? (await ownIdentity(target, env)).clientId,
     target,
     adapter,
     ...(access && { access }),
@@ -115,17 +114,8 @@ async function createHostClient(settings: Settings, place: HostPlace): Promise<O
     heartbeatIntervalMs,
     allowOtherUser: { hub: allowOtherUser },
     holdsProcess: false,
-    metadata: {
-      hostname: settings.name ?? hostname(),
-      project: settings.project ?? env["PWD"] ?? process.cwd(),
-      platform: process.platform,
-    },
+    metadata: ownMetadata(settings, env),
   });
-}
-
-async function ownClientId(target: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const place = { folder: settingsFolder(env), port: portOf(target), hostname: hostname() };
-  return (await loadIdentity({ ...place, user: userInfo().username })).clientId;
 }
 
 const GIVEN = [

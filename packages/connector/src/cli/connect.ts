@@ -1,7 +1,6 @@
 /** `orchestrator connect`: one instance, connected until somebody ends it. */
-import { hostname, userInfo } from "node:os";
 import { OrchestratorClient } from "../client.ts";
-import { loadIdentity } from "../identity.ts";
+import { ownIdentity, ownMetadata } from "../identity.ts";
 import { startLocalControl } from "../local-control.ts";
 import type { ReadSettings } from "../settings.ts";
 import { homeFolder, settingsFolder } from "../settings-folder.ts";
@@ -86,11 +85,7 @@ async function run(application: Application, options: ConnectOptions, signal: Ab
   const mayReplace = options.background || options.pair;
   if (!mayReplace && (await isConnectedAlready(options, { url: settings.url ?? "", clientId })))
     return EXIT.ended;
-  const metadata = {
-    hostname: settings.name ?? hostname(),
-    project: settings.project ?? env["PWD"] ?? process.cwd(),
-    platform: process.platform,
-  };
+  const metadata = ownMetadata(settings, env);
   const credentials = await findCredentials(options, { clientId, metadata }, signal);
   if (typeof credentials === "number") return credentials;
   const client = new OrchestratorClient({
@@ -123,16 +118,11 @@ async function run(application: Application, options: ConnectOptions, signal: Ab
 async function identify(target: string, { read, env, terminal }: ConnectOptions) {
   const { settings } = read;
   if (settings.clientId !== undefined) return { clientId: settings.clientId };
-  const folder = settingsFolder(env);
-  const place = {
-    folder,
-    port: Number(new URL(target).port || 80),
-    hostname: hostname(),
-    user: userInfo().username,
-  };
-  const identity = await loadIdentity(place);
+  const identity = await ownIdentity(target, env);
   if (!identity.kept)
-    terminal.say(`Note: ${folder} cannot be written, so this instance's id is derived from this machine`);
+    terminal.say(
+      `Note: ${settingsFolder(env)} cannot be written, so this instance's id is derived from this machine`,
+    );
   return identity;
 }
 
