@@ -4,6 +4,8 @@ import { cut } from "./bounded.ts";
 
 /** UTF-8 bytes of all texts together: a sixteenth of what a control message may have. */
 const MAX_BYTES = 64 * 1024;
+/** No token is shorter, and what is would take letters out of every word. */
+const SHORTEST_SECRET = 8;
 /** Answers to the hub in any second. */
 const ANSWERS_PER_SECOND = 5;
 
@@ -12,9 +14,9 @@ export class RecentLog {
   #lines: LogLine[] = [];
   #bytes = 0;
 
-  /** `secrets` are texts that never appear in it, whatever says them. */
+  /** `secrets` are texts, of eight characters or more, that never appear in it, whatever says them. */
   constructor(secrets: readonly string[]) {
-    this.#secrets = secrets.filter((secret) => secret !== "");
+    this.#secrets = secrets.filter((secret) => secret.length >= SHORTEST_SECRET);
   }
 
   /** Adds a line and returns it as it is kept; the oldest go where there are too many. `at` is milliseconds since the epoch. */
