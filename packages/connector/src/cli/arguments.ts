@@ -102,10 +102,8 @@ export function readArguments(argv: readonly string[]): Arguments {
   const separator = argv.indexOf("--");
   const own = separator < 0 ? [...argv] : argv.slice(0, separator);
   const command = separator < 0 ? undefined : argv.slice(separator + 1);
-  // Options may stand before the verb; their values are none.
-  const name =
-    own.find((argument) => Object.hasOwn(VERBS, argument)) ?? own.find((one) => !one.startsWith("-"));
-  const verb = VERBS[name ?? ""];
+  const name = verbIn(own);
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
   const options: ParseArgsOptionsConfig = { ...verb?.options, ...GENERAL };
   const { values, positionals, tokens } = parseArgs({
     args: own,
@@ -116,10 +114,16 @@ export function readArguments(argv: readonly string[]): Arguments {
   });
   if (values["help"] === true || argv.length === 0) return { kind: "help" };
   if (values["version"] === true) return { kind: "version" };
-  if (!verb) return wrong(own[0]?.startsWith("-") === true ? WITHOUT_VERB : unknownVerb(name ?? ""));
+  if (!verb) return wrong(own[0]?.startsWith("-") === true ? WITHOUT_VERB : unknownVerb(name));
   const problem = tokens.map((token) => wrongOption(token, options)).find((one) => one !== undefined);
   if (problem !== undefined) return wrong(problem);
   return verb.read({ values, positionals: positionals.filter((one) => one !== name), command });
+}
+
+/** The verb, or the word in its place; "" where there is none. Options may stand before it; their values are none. */
+function verbIn(own: readonly string[]): string {
+  const known = own.find((argument) => Object.hasOwn(VERBS, argument));
+  return known ?? own.find((argument) => !argument.startsWith("-")) ?? "";
 }
 
 const WITHOUT_VERB = "Say what to do: orchestrator connect";
