@@ -74,7 +74,5 @@ it("goes with what is taken back, in that browser at once and in others when the
   await page.waitForURL(consent());
   expect(await titleOf(page)).toContain("Path mode");
   // Opening it has the browser ask for the worker's script again, a while after the last page was opened.
-  await expect
-    .poll(() => titleOf(second.page), { interval: 2500, timeout: 20_000 })
-    .toContain("Path mode");
+  await expect.poll(() => titleOf(second.page), { interval: 2500, timeout: 20_000 }).toContain("Path mode");
 });
