@@ -13,8 +13,10 @@ import { FakeGitHub } from "../test/fake-github.ts";
 import { connectFake, dial, type FakeConnector } from "../test/fake-connector.ts";
 import { cookiePair, HUB } from "../test/hub.ts";
 import { installMeter, live, metered, nothing, sum, type Counts } from "../test/meter.ts";
+import { askPath } from "../test/path-viewer.ts";
 import { openWebSocket, tunnelOf, view } from "../test/viewer.ts";
-import { signIn } from "./auth/session.ts";
+import { accessCookie } from "./auth/access-cookie.ts";
+import { ACCESS_MS, signIn } from "./auth/session.ts";
 import { issueInstanceToken } from "./auth/token.ts";
 import { saveAllowedEntity } from "./db/allowed-entities.ts";
 import { upsertUser } from "./db/users.ts";
@@ -288,7 +290,16 @@ async function sendThroughTunnel(messages: number): Promise<number> {
 }
 
 const FIRST = "an instance connects for the first time";
+const BY_PATH = "a request in path mode";
 const MAY_RETURN = "an instance that was sent away asks whether it may return";
+
+/** The cookie by which a browser that has just been asked after is believed. */
+async function freshAccess(): Promise<string> {
+  const [id = ""] = (browser.cookie("session") ?? "").split(".");
+  const until = Date.now() + ACCESS_MS;
+  const session = { id, userId: owner, login: "ann", name: "Ann", role: "member", until } as const;
+  return cookiePair(await accessCookie(env, session));
+}
 
 /** What comes before an event and is not counted with it. */
 const prepared: Record<string, () => Promise<unknown>> = {
@@ -297,6 +308,7 @@ const prepared: Record<string, () => Promise<unknown>> = {
     connectors.delete("instance-away");
     await hub.act("instance-away", { action: "disconnect" }, "ann");
   },
+  [BY_PATH]: () => hub.act("instance-0", { action: "trust_path" }, "ann"),
 };
 
 /** What puts things back after an event. */
@@ -307,6 +319,7 @@ const undone: Record<string, () => Promise<unknown>> = {
     await moment(100);
     return hub.act("instance-new", { action: "forget" }, "ann");
   },
+  [BY_PATH]: () => hub.act("instance-0", { action: "distrust_path" }, "ann"),
 };
 
 interface Asked {
@@ -347,6 +360,13 @@ const happenings: Record<string, () => Promise<Asked>> = {
   "an instance is opened": async () => ({ workerRequests: await openInstance("instance-0") }),
   "a request through the tunnel": async () => {
     await (await view(owner, "instance-0", "/")).text();
+    return { workerRequests: 1 };
+  },
+  [BY_PATH]: async () => {
+    const prefix = routes.clientProxy(await instanceLabel(owner, "instance-0"));
+    const headers = { cookie: await freshAccess(), referer: `${HUB}${prefix}/` };
+    const answer = await askPath(`${prefix}/`, { headers });
+    expect([answer.status, await answer.text()]).toEqual([200, "hello"]);
     return { workerRequests: 1 };
   },
   "a WebSocket through the tunnel, 100 messages each way": async () => ({
