@@ -185,6 +185,10 @@ it("is seen by `orchestrator status`, and ended by `orchestrator disconnect`, bu
   await ended;
   expect(await askRunning(folder, "status")).toEqual({ running: [], problems: [] });
   expect(server.listening).toBe(true);
+  // Its log is where somebody looks who wonders later.
+  expect(lines.at(-1)).toBe(
+    "Disconnected by orchestrator disconnect; after orchestrator connect, this program connects again when it starts",
+  );
 });
 
 it("makes a client of an environment, and starts nothing", async () => {

@@ -88,11 +88,18 @@ async function begin(
   startLocalControl(client, {
     folder: settingsFolder(env),
     embedded: true,
+    disconnect: async () => {
+      say(DISCONNECTED);
+      await client.stop();
+    },
     failed: say,
   });
   client.start();
   return client;
 }
+
+const DISCONNECTED =
+  "Disconnected by orchestrator disconnect; after orchestrator connect, this program connects again when it starts";
 
 interface HostPlace {
   target: string;

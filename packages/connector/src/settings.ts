@@ -131,7 +131,7 @@ function missing(name: "url" | "token", path: string): string {
   const { flag, variable, key } = definitionOf(name);
   const places = `--${flag}, ${variable} or ${written(path, key)}`;
   return name === "url"
-    ? `${places}: is missing: the address of your hub. To be kept it is named once: orchestrator connect https://hub.example.com`
+    ? `${places}: is missing: the address of your hub, as in: orchestrator connect https://hub.example.com`
     : `${places}: is missing: orchestrator connect <hub> gets one, or make one on the hub's page for tokens`;
 }
 

@@ -97,7 +97,7 @@ test("does not use a key that claudecodeui does not accept, and says so once", a
   nowMs += 60_000;
   expect(await signIn.token()).toBeUndefined();
   expect(notices).toEqual([
-    "cannot sign in to claudecodeui: its database on this machine belongs to another claudecodeui",
+    "cannot sign in to claudecodeui, so its own sign-in page shows: its database on this machine belongs to another claudecodeui",
   ]);
 });
 
@@ -224,7 +224,9 @@ test("where nothing answers, nothing throws", async () => {
   await adapter.start();
   expect(adapter.software).toBeUndefined();
   expect(adapter.sessions()).toEqual([]);
-  expect(notices).toEqual([`cannot sign in to claudecodeui: ${fake.target} does not answer`]);
+  expect(notices).toEqual([
+    `cannot sign in to claudecodeui, so its own sign-in page shows: ${fake.target} does not answer`,
+  ]);
   await adapter.stop();
 });
 
@@ -243,6 +245,6 @@ test.runIf(canBeOtherUser)("no password and no token goes to another user who to
   expect(await signIn.token()).toBeUndefined();
   expect(await newSignIn({ DATABASE_PATH: path.join(home, "auth.db") }).token()).toBeUndefined();
   expect(fake.requests).toEqual([]);
-  const trouble = `cannot sign in to claudecodeui: port ${port} belongs to another user of this machine`;
+  const trouble = `cannot sign in to claudecodeui, so its own sign-in page shows: port ${port} belongs to another user of this machine`;
   expect(notices).toEqual([trouble, trouble]);
 });

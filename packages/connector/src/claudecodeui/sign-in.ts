@@ -95,7 +95,7 @@ export class SignIn {
       this.#token = await this.#findToken();
       this.#said = "";
     } catch (error) {
-      this.#say(`cannot sign in to claudecodeui: ${messageOf(error)}`);
+      this.#say(`cannot sign in to claudecodeui, so its own sign-in page shows: ${messageOf(error)}`);
     }
     this.#notBefore = this.#now() + PAUSE_MS;
     return this.current();

@@ -50,6 +50,7 @@ Exit codes
   1  something unexpected
   2  wrong options or settings
   3  no web UI found; status: nothing runs
-  4  the hub refused the token or told this instance to stay away for good
+  4  the hub refused the token or told this instance to stay away for good, or
+     nobody approved the code
   With a command after --, its own exit code instead of 0.
 `;
