@@ -1,5 +1,7 @@
-/** The server that is measured: Express, with or without the connector in it. Settings come by the environment. */
+/** The server that is measured: Express, with the connector in it or not, as it is told. Settings come by the environment. */
+import { initializeOrchestrator, type OrchestratorClient } from "@ai-orchestrator/connector";
 import express from "express";
+import type { Ask, Mode } from "./local-use.ts";
 
 const app = express();
 const page = {
@@ -10,27 +12,33 @@ app.get("/", (_request, response) => {
   response.json(page);
 });
 
-const server = app.listen(0, "127.0.0.1", () => {
-  const address = server.address();
-  if (address !== null && typeof address === "object") process.send?.({ port: address.port });
+let client: OrchestratorClient | null = null;
+const server = app.listen(0, "127.0.0.1", () => process.send?.({ port: port() }));
+
+process.on("message", (ask: Ask) => {
+  answer(ask).catch((error: unknown) => {
+    throw error;
+  });
 });
 
-// Asked for what it has used, in microseconds.
-process.on("message", () => {
+async function answer(ask: Ask): Promise<void> {
+  if (ask.ask === "mode") await become(ask.mode);
   const { user, system } = process.cpuUsage();
   process.send?.({ cpu: user + system });
-});
-
-if (process.argv[2]?.startsWith("without") !== true) {
-  const { initializeOrchestrator } = await import("@ai-orchestrator/connector");
-  const { port } = await listening();
-  const client = await initializeOrchestrator({ port, log: () => undefined });
-  client?.on("connected", () => process.send?.({ connected: true }));
 }
 
-async function listening(): Promise<{ port: number }> {
-  if (!server.listening) await new Promise((resolve) => server.once("listening", resolve));
+/** Ends the connector that runs, and begins another where the mode has one. */
+async function become(mode: Mode): Promise<void> {
+  await client?.stop();
+  client = null;
+  if (mode.startsWith("without")) return;
+  const options = { port: port(), log: () => undefined };
+  client = await initializeOrchestrator(mode === "standalone" ? { ...options, mode } : options);
+  if (client !== null) await new Promise((resolve) => client?.once("connected", resolve));
+}
+
+function port(): number {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  return address;
+  return address.port;
 }

@@ -1,7 +1,7 @@
 /**
- * What the connector costs those who use its host locally: the same Express server without it, with it in standalone mode, connected, and with
- * a hub that goes and comes back once in each slice. Each round loads all of them, one after the other, in an order that changes; a round's ratio is to its own
- * server without, so what else the machine does meets both. The hub only registers: a whole one on this machine would be measured along.
+ * What the connector costs those who use its host locally: one Express server without it, with it in standalone mode, connected, and with a hub
+ * that goes and comes back once in each slice. Each round loads all of them, one after the other, in an order that changes, and all in one process: two processes of the same
+ * program differ by more than what is asked here. A round's ratio is to its own slice without. The hub only registers: a whole one on this machine would be measured along.
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -12,16 +12,14 @@ import { loadFor } from "./load.ts";
 
 const ROUNDS = 20;
 const WARM_UP = 2;
-const SLICE_MS = 2_000;
-/** "without, again" is another process of the same: what its ratios differ from 1 by is noise. */
+const SLICE_MS = 2000;
+/** What the slices of "without, again" differ by from those before is noise. */
 const MODES = ["without", "without, again", "standalone", "connected", "hub comes and goes"] as const;
-type Mode = (typeof MODES)[number];
+export type Mode = (typeof MODES)[number];
+/** What the host is asked; it answers with the processor time it has used, in microseconds. */
+export type Ask = { ask: "mode"; mode: Mode } | { ask: "cpu" };
 const TARGET = 0.95;
 
-interface Host {
-  child: ChildProcess;
-  port: number;
-}
 interface Slice {
   perSecond: number;
   /** Microseconds of the host's processor time a request. */
@@ -34,48 +32,45 @@ type Round = Map<Mode, Slice>;
 
 export async function benchLocalUse(): Promise<void> {
   const home = await mkdtemp(path.join(tmpdir(), "local-use-"));
-  const [hub, restless] = [start("hub.ts", [], {}), start("hub.ts", [], {})];
-  const children = [hub, restless];
+  const children: ChildProcess[] = [];
   try {
-    const hubPort = Number((await told(hub, "port"))["port"]);
-    const restlessPort = Number((await told(restless, "port"))["port"]);
-    const hosts = new Map<Mode, Host>();
-    for (const mode of MODES) {
-      const child = start(
-        "host.ts",
-        [mode],
-        settings(mode, mode === "hub comes and goes" ? restlessPort : hubPort, home),
-      );
-      children.push(child);
-      const connected =
-        mode === "connected" || mode === "hub comes and goes" ? told(child, "connected") : undefined;
-      hosts.set(mode, { child, port: Number((await told(child, "port"))["port"]) });
-      await connected;
-    }
-    report(await measure(hosts, restless));
+    const hub = start("hub.ts", {});
+    children.push(hub);
+    const { port: hubPort = 0 } = await told(hub, "port");
+    const host = start("host.ts", settings(hubPort, home));
+    children.push(host);
+    const { port = 0 } = await told(host, "port");
+    report(await measure({ host, hub, port }));
   } finally {
     for (const child of children) child.kill("SIGKILL");
     await rm(home, { recursive: true, force: true });
   }
 }
 
-async function measure(hosts: Map<Mode, Host>, hub: ChildProcess): Promise<Round[]> {
+interface Place {
+  host: ChildProcess;
+  hub: ChildProcess;
+  /** The host's. */
+  port: number;
+}
+
+async function measure(place: Place): Promise<Round[]> {
   const rounds: Round[] = [];
   // The first ones warm everything up.
   for (let round = -WARM_UP; round < ROUNDS; round++) {
     const slices: Round = new Map();
-    for (const mode of turned(MODES, round + WARM_UP)) {
-      const host = hosts.get(mode);
-      if (host === undefined) continue;
-      if (mode === "hub comes and goes") hub.send("restart");
-      const before = await cpuOf(host);
-      const { perSecond, latencies } = await loadFor(host.port, SLICE_MS);
-      const cpu = ((await cpuOf(host)) - before) / latencies.length;
-      slices.set(mode, { perSecond, cpu, median: median(latencies), p99: percentile(latencies, 0.99) });
-    }
+    for (const mode of turned(MODES, round + WARM_UP)) slices.set(mode, await measureSlice(mode, place));
     if (round >= 0) rounds.push(slices);
   }
   return rounds;
+}
+
+async function measureSlice(mode: Mode, { host, hub, port }: Place): Promise<Slice> {
+  const before = await ask(host, { ask: "mode", mode });
+  if (mode === "hub comes and goes") hub.send("restart");
+  const { perSecond, latencies } = await loadFor(port, SLICE_MS);
+  const cpu = ((await ask(host, { ask: "cpu" })) - before) / latencies.length;
+  return { perSecond, cpu, median: median(latencies), p99: percentile(latencies, 0.99) };
 }
 
 /** Each comes first, and after each other, equally often. */
@@ -121,38 +116,39 @@ function sliceOf(round: Round, mode: Mode): Slice {
   return slice;
 }
 
-async function cpuOf({ child }: Host): Promise<number> {
-  const answer = told(child, "cpu");
-  child.send("cpu");
-  return Number((await answer)["cpu"]);
+async function ask(host: ChildProcess, what: Ask): Promise<number> {
+  const answer = told(host, "cpu");
+  host.send(what);
+  const { cpu = 0 } = await answer;
+  return cpu;
 }
 
 function range(values: number[], digits: number): string {
   return `${percentile(values, 0.1).toFixed(digits)}–${percentile(values, 0.9).toFixed(digits)}`;
 }
 
-function settings(mode: Mode, hubPort: number, home: string): NodeJS.ProcessEnv {
+function settings(hubPort: number, home: string): NodeJS.ProcessEnv {
   return {
     HOME: home,
     XDG_CONFIG_HOME: home,
-    ORCHESTRATOR_MODE: mode === "standalone" ? "standalone" : "client",
+    ORCHESTRATOR_MODE: "client",
     ORCHESTRATOR_URL: `http://127.0.0.1:${hubPort}`,
     ORCHESTRATOR_TOKEN: "orc_local-use",
     ORCHESTRATOR_RECONNECT_INTERVAL: "500",
   };
 }
 
-function start(script: string, args: string[], environment: NodeJS.ProcessEnv): ChildProcess {
-  return fork(path.join(import.meta.dirname, script), args, {
+function start(script: string, environment: NodeJS.ProcessEnv): ChildProcess {
+  return fork(path.join(import.meta.dirname, script), {
     execArgv: ["--conditions=source"],
     env: { ...process.env, ...environment },
   });
 }
 
-/** The first message of a child that has this in it. */
-function told(child: ChildProcess, name: string): Promise<Record<string, unknown>> {
+/** The first message of a child that has this in it; numbers are all they say. */
+function told(child: ChildProcess, name: string): Promise<Record<string, number>> {
   return new Promise((resolve, reject) => {
-    const listen = (message: Record<string, unknown>) => {
+    const listen = (message: Record<string, number>) => {
       if (!(name in message)) return;
       child.off("message", listen);
       resolve(message);
