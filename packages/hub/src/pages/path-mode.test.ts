@@ -86,6 +86,14 @@ describe("the page", () => {
     }
   });
 
+  test("tells an owner who is not on the list that it does not open for them in path mode either", async () => {
+    const said = "not on this instance's list";
+    expect(await read()).not.toContain(said);
+    const listed = connected("others", { access: { users: ["somebody-else"] } });
+    await env.USER_HUB.getByName("ann").instanceConnected(listed);
+    expect((await read(routes.clientPath("others"))).replaceAll("&#39;", "'")).toContain(said);
+  });
+
   test.each(Object.entries(MARKUP))("shows %s as text", async (_name, text) => {
     const metadata = { hostname: text.slice(0, 255), project: "", platform: "linux" };
     await env.USER_HUB.getByName("ann").instanceConnected(connected("hostile", { metadata }));

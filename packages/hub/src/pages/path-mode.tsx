@@ -8,6 +8,7 @@ import { CLEARS_STORAGE } from "../security-headers.ts";
 import { PathModePage } from "../ui/path-mode.tsx";
 import { findInstance, refusal } from "./clients.tsx";
 import { readForm } from "./form.ts";
+import { findOwnRefusal } from "./own-refusal.ts";
 
 /** What path mode trusts, and where its owner allows it for an instance or takes that back. */
 export const pathModePages = new Hono<HubContext>();
@@ -15,7 +16,9 @@ export const pathModePages = new Hono<HubContext>();
 pathModePages.get(routes.clientPath(":id"), async (c) => {
   const instance = await findInstance(c);
   const next = nextOf(instance.label, c.req.query("next"));
-  const props = { instance, next, session: c.get("session"), origins: c.env, now: Date.now() };
+  const session = c.get("session");
+  const refused = await findOwnRefusal(c.env, session, instance);
+  const props = { instance, next, session, refused, origins: c.env, now: Date.now() };
   return c.html(<PathModePage {...props} isAsked={c.req.query("next") !== undefined} />);
 });
 

@@ -3,7 +3,7 @@ import { instanceTitle, type Instance } from "../instance.ts";
 import { instanceOrigin, type OriginSettings } from "../origins.ts";
 import { routes } from "../routes.ts";
 import { Layout } from "./layout.tsx";
-import { WhoMayUse } from "./who-may-use.tsx";
+import { OwnRefusal, type Refused, WhoMayUse } from "./who-may-use.tsx";
 
 interface PathModeProps {
   instance: Instance;
@@ -14,11 +14,13 @@ interface PathModeProps {
   next: string;
   /** Somebody was on the way to the instance. */
   isAsked: boolean;
+  /** Why the instance does not open for its owner, path mode or not. */
+  refused: Refused | null;
 }
 
 /** Says what path mode trusts, whom it is for and what there is instead; allows it for one instance, and takes it back. */
 export function PathModePage(props: PathModeProps) {
-  const { instance, session, now } = props;
+  const { instance, session, refused, now } = props;
   const title = instanceTitle(instance);
   return (
     <Layout title={`Path mode of ${title} · Orchestrator`} session={session} now={now}>
@@ -29,6 +31,7 @@ export function PathModePage(props: PathModeProps) {
           </a>
         </p>
         <h1>Path mode</h1>
+        {refused !== null && <OwnRefusal {...refused} login={session.login} />}
         <Standing {...props} />
         <Trusted isAdmin={session.role === "admin"} />
         <Instead {...props} />

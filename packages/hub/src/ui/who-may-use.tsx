@@ -22,9 +22,13 @@ export function WhoMayUse({ access }: { access: AccessList }) {
   );
 }
 
-interface OwnRefusalProps {
+/** A list and why it lets somebody not in. */
+export interface Refused {
   access: AccessList;
   refused: Extract<InstanceAccess, { allowed: false }>;
+}
+
+interface OwnRefusalProps extends Refused {
   /** How the person is signed in. */
   login: string;
 }
