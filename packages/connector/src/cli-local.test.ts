@@ -191,3 +191,15 @@ test("intervals and the list of who may use the instance reach the hub", async (
   await run(["connect"], { ORCHESTRATOR_GITHUB_USERS: "ada:42" }).shows("Connected");
   expect(hub.received[0]).toMatchObject({ type: "register", access: { users: ["ada:42"] } });
 });
+
+test("disconnect says so where it cannot keep what it did", async () => {
+  const file = path.join(home, "a-file");
+  await writeFile(file, "");
+  const [code, output] = await end(["disconnect", "--forget"], {
+    ORCHESTRATOR_CONFIG: path.join(file, "config.json"),
+  });
+  expect(code).toBe(1);
+  expect(output).toMatch(
+    /config\.json could not be written: .*\. What starts later connects again\. The token is still there\.\n$/,
+  );
+});

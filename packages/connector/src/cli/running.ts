@@ -66,7 +66,7 @@ export async function disconnect(
   }
   if (running.length === 0) terminal.say(NONE);
   for (const problem of problems) terminal.say(problem, "bad");
-  await writeSettings(file, { enabled: false, ...(forget && { token: null }) });
+  if (!(await keepsAway(file, forget, terminal))) return EXIT.unexpected;
   if (!isDisabledInFile) terminal.say(`It stays so (${file}) until: orchestrator connect`);
   if (forget) terminal.say("The token is forgotten here; the hub's page for tokens revokes it.");
   if (settings.mode === "client" && origins.mode?.kind === "environment")
@@ -74,6 +74,19 @@ export async function disconnect(
       `Note: ${origins.mode.written}=client goes before the config file, so what starts with it connects`,
     );
   return problems.length > 0 ? EXIT.unexpected : EXIT.ended;
+}
+
+/** Writes down that nothing connects by itself; false, having said so, where that cannot be. */
+async function keepsAway(file: string, forget: boolean, terminal: Terminal): Promise<boolean> {
+  try {
+    await writeSettings(file, { enabled: false, ...(forget && { token: null }) });
+    return true;
+  } catch (error) {
+    const { message } = error instanceof Error ? error : new Error(String(error));
+    const kept = forget ? " The token is still there." : "";
+    terminal.say(`${file} could not be written: ${message}. What starts later connects again.${kept}`, "bad");
+    return false;
+  }
 }
 
 function describe(running: Running, terminal: Terminal): void {
