@@ -23,11 +23,9 @@ const FIELD = "#palette-find";
 
 /** Opens it and waits for the instances. */
 async function open(page: Page): Promise<void> {
-  const answered = page.waitForResponse("**/switcher");
   await page.keyboard.press("Control+k");
   await page.waitForSelector(OPEN);
-  await (await answered).finished();
-  await page.waitForFunction(() => document.querySelector("#palette-list")?.childElementCount !== 0);
+  await page.waitForSelector("#palette-list[aria-busy=false] > li");
 }
 
 /** The words of what is found, in order, without what stands at the end of a line. */

@@ -120,6 +120,7 @@
     const before = hasMoved ? keyOf(selected) : undefined;
     for (const option of shown) option.id ||= `entry-${++count}`;
     list.replaceChildren(...shown);
+    list.setAttribute("aria-busy", String(loading !== null));
     about.hidden = subject === null;
     about.firstElementChild.textContent = subject?.dataset.title ?? "";
     // What is on its way may be what is meant.
