@@ -299,7 +299,8 @@ describe("what it does", () => {
     expect(await found(tokens)).toEqual([]);
     await tokens.fill(FIELD, "sign out");
     await tokens.keyboard.press("Enter");
-    await tokens.waitForURL("**/auth/sign-in**");
+    // The dashboard goes there too: a browser that is closed while one of its pages is on the way may not end.
+    await Promise.all([tokens, page].map((one) => one.waitForURL("**/auth/sign-in**")));
   });
 
   it("sets the theme, for this browser", async () => {
