@@ -48,18 +48,24 @@ async function route(request: Request, env: Env, context: ExecutionContext): Pro
   // Comes here only where a local runner sends static files through the Worker, to have them compressed.
   if (owner.kind !== "unknown" && env.COMPRESS_ANSWERS === "enabled" && isAsset(pathname))
     return compressed(request, await env.ASSETS.fetch(request), env);
-  const address = parsePathAddress(pathname);
   switch (owner.kind) {
     case "hub":
-      if (pathname === routes.connect) return connectInstance(request, env);
-      if (address !== undefined) return servePath(request, env, address, context);
-      if (pathname === routes.pending) return connectPending(request, env);
-      return compressed(request, await finished(app.fetch(request, env, context), context), env);
+      return routeHub(request, env, context);
     case "instance":
       return serveInstance(request, env, owner.label);
     case "unknown":
       return new Response("This host is not served here.\n", { status: 421 });
   }
+}
+
+/** Connectors and path mode bypass the app, as the instances' own hosts do. */
+async function routeHub(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (pathname === routes.connect) return connectInstance(request, env);
+  if (pathname === routes.pending) return connectPending(request, env);
+  const address = parsePathAddress(pathname);
+  if (address !== undefined) return servePath(request, env, address, context);
+  return compressed(request, await finished(app.fetch(request, env, context), context), env);
 }
 
 function isAsset(pathname: string): boolean {
