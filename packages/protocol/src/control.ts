@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { CONNECTION_ERRORS, ConnectionError, type ConnectionErrorCode } from "./errors.ts";
+import { parseTyped } from "./json-message.ts";
 import type { AccessList } from "./instance-types.ts";
 import { LIMITS, TEXT_LIMITS } from "./limits.ts";
 import { ClaudeSessionSchema, STATUSES } from "./status.ts";
@@ -174,9 +175,7 @@ function parseControl<T>(
   if (utf8Length(data) > LIMITS.controlBytes) {
     throw new ConnectionError("message_too_big", `control message over ${LIMITS.controlBytes} bytes`);
   }
-  const value = parseJson(data);
-  const type = typeof value === "object" && value !== null && "type" in value ? value.type : undefined;
-  if (typeof type !== "string") throw new ConnectionError("bad_message", "control message without a type");
+  const { type, value } = parseTyped(data);
   if (!known.has(type)) return null;
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
@@ -188,12 +187,4 @@ function parseControl<T>(
 /** Bytes on the wire; a text over the limit is not measured any further. */
 function utf8Length(data: string): number {
   return data.length > LIMITS.controlBytes ? data.length : new TextEncoder().encode(data).byteLength;
-}
-
-function parseJson(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    throw new ConnectionError("bad_message", "control message is not JSON");
-  }
 }

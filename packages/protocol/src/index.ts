@@ -2,6 +2,7 @@ export * from "./access.ts";
 export * from "./control.ts";
 export * from "./errors.ts";
 export * from "./instance-types.ts";
+export { parseJson } from "./json-message.ts";
 export * from "./limits.ts";
 export * from "./status.ts";
 export * from "./connection.ts";

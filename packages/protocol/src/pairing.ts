@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { ClientIdSchema } from "./control.ts";
 import { ConnectionError } from "./errors.ts";
+import { parseTyped } from "./json-message.ts";
 import { TEXT_LIMITS } from "./limits.ts";
 
 export const PAIRING = {
@@ -133,20 +134,10 @@ function parse<T>(data: string, known: ReadonlySet<string>, schema: v.GenericSch
       "message_too_big",
       `a message of more than ${PAIRING.messageLength} characters`,
     );
-  const value = parseJson(data);
-  const type = typeof value === "object" && value !== null && "type" in value ? value.type : undefined;
-  if (typeof type !== "string") throw new ConnectionError("bad_message", "a message without a type");
+  const { type, value } = parseTyped(data);
   if (!known.has(type)) return null;
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
   const where = v.getDotPath(parsed.issues[0]) ?? "message";
   throw new ConnectionError("bad_message", `${type.slice(0, 32)}: ${where}: not as it must be`);
-}
-
-function parseJson(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    throw new ConnectionError("bad_message", "a message that is not JSON");
-  }
 }

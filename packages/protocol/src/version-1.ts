@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { ClientIdSchema } from "./control.ts";
-import { ConnectionError } from "./errors.ts";
+import { parseTyped } from "./json-message.ts";
 import type { HeaderFields } from "./header-block.ts";
 import { TEXT_LIMITS } from "./limits.ts";
 import { STATUSES } from "./status.ts";
@@ -159,10 +159,7 @@ export function pingText(clientId: string): string {
 /** Reads what a client sent. Null for a type that is not known; throws `ConnectionError` `bad_message` for what is no message. */
 export function parseMessage(data: string): ClientMessage | null {
   if (data.length > LIMITS.messageLength) return tooLarge(data);
-  const value = parseJson(data);
-  if (typeof value !== "object" || value === null || !("type" in value) || typeof value.type !== "string")
-    throw new ConnectionError("bad_message", "a message without a type");
-  const { type } = value;
+  const { type, value } = parseTyped(data);
   if (!isKnown(type)) return null;
   const schema: v.GenericSchema<unknown, Exclude<ClientMessage, Malformed>> = SCHEMAS[type];
   const parsed = v.safeParse(schema, value);
@@ -188,12 +185,4 @@ function tooLarge(data: string): Malformed {
   const id = EARLY_REQUEST_ID.exec(data.slice(0, EARLY))?.[1];
   const problem = `a message over ${LIMITS.messageLength} characters`;
   return { type: "malformed", of: undefined, request_id: id, why: "too_large", problem };
-}
-
-function parseJson(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    throw new ConnectionError("bad_message", "a message that is not JSON");
-  }
 }

@@ -2,6 +2,7 @@
 import {
   ConnectionError,
   PAIRING,
+  parseJson,
   parsePendingMessage,
   TEXT_LIMITS,
   type PendingMessage,
@@ -31,12 +32,4 @@ export function readPending(data: string, protocol: 1 | 2): PendingMessage | nul
   if (data.length > PAIRING.messageLength) throw new ConnectionError("message_too_big");
   const parsed = v.safeParse(Version1Schema, parseJson(data));
   return parsed.success ? parsed.output : null;
-}
-
-function parseJson(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    throw new ConnectionError("bad_message", "a message that is not JSON");
-  }
 }
