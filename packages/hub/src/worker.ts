@@ -17,7 +17,7 @@ export { Tunnel } from "./tunnel/tunnel.ts";
 export { UserHub } from "./user-hub/user-hub.ts";
 
 /** Whose host is this? The hub's own pages and the instances' traffic part here and never meet again. */
-export default {
+const hub = {
   async fetch(request, env, context) {
     context.waitUntil(noticeSettings(env));
     try {
@@ -29,6 +29,11 @@ export default {
     }
   },
 } satisfies ExportedHandler<Env>;
+
+export default hub;
+
+/** The same under a name of its own: Miniflare puts two Workers of its own before a default export that has static files. */
+export { hub as direct };
 
 /**
  * A browser that leaves takes its request with it. What that has begun, such as ending a sign-in or revoking a token, takes
