@@ -22,6 +22,11 @@ export class FrameWriter {
     this.#schedule = schedule;
   }
 
+  /** Bytes that wait for the end of the turn. */
+  get waitingBytes(): number {
+    return this.#bytes;
+  }
+
   /** Takes over the payload: it must not change until the end of the turn. Payloads over the limit are a RangeError. */
   write(frame: Frame): void {
     // Found here, it is its writer's alone; found by `encodeFrames`, it would cost everyone's frames of this turn.
