@@ -1,6 +1,7 @@
 /**
- * Measures what the hub is held to: `npm run bench [-- name…]`, without names everything. Prints tables; each says what its
- * numbers are. Times are this machine's, taken on the hub that `npm start` runs; bytes and counts are the same everywhere.
+ * Measures what the hub is held to: `npm run bench [-- name…] [flags…]`, without names everything. Prints tables; each says what its
+ * numbers are. Times are this machine's, taken on the hub that `npm start` runs; bytes and counts are the same everywhere. Flags are
+ * for `tunnel` (tunnel/options.ts).
  */
 import { cpus, loadavg } from "node:os";
 import process from "node:process";
@@ -10,8 +11,10 @@ import { benchLighthouse } from "./dashboard/lighthouse.ts";
 import { benchStatusToScreen } from "./dashboard/status-to-screen.ts";
 import { benchLocalUse } from "./local-use/local-use.ts";
 import { printTable } from "./report.ts";
+import { benchTunnel } from "./tunnel/tunnel.ts";
 
-const benches: Record<string, () => Promise<void>> = {
+const benches: Record<string, (flags: string[]) => Promise<void>> = {
+  tunnel: benchTunnel,
   "status-to-screen": benchStatusToScreen,
   "first-load": benchFirstLoad,
   lighthouse: benchLighthouse,
@@ -23,7 +26,10 @@ const groups: Record<string, string[]> = { dashboard: ["status-to-screen", "firs
 
 process.exitCode = await main(process.argv.slice(2));
 
-async function main(asked: string[]): Promise<number> {
+async function main(args: string[]): Promise<number> {
+  const firstFlag = args.findIndex((arg) => arg.startsWith("--"));
+  const asked = firstFlag === -1 ? args : args.slice(0, firstFlag);
+  const flags = args.slice(asked.length);
   const names = asked.length === 0 ? Object.keys(benches) : asked.flatMap((name) => groups[name] ?? [name]);
   const unknown = names.filter((name) => !Object.hasOwn(benches, name));
   if (unknown.length > 0) {
@@ -33,7 +39,7 @@ async function main(asked: string[]): Promise<number> {
   }
   build(console.log);
   describeMachine();
-  for (const name of new Set(names)) await benches[name]?.();
+  for (const name of new Set(names)) await benches[name]?.(flags);
   return 0;
 }
 
