@@ -1,6 +1,6 @@
 /** One HTTP exchange with the local application, on the instance's side. */
 import * as http from "node:http";
-import { pipeline, type Readable, type Transform } from "node:stream";
+import { pipeline, Readable, type Transform } from "node:stream";
 import {
   LIMITS,
   StreamError,
@@ -8,7 +8,7 @@ import {
   type Stream,
   type StreamHandler,
 } from "@ai-orchestrator/protocol";
-import type { RequestParts } from "./adapter.ts";
+import type { HeaderList, RequestParts } from "./adapter.ts";
 import { declaredLength, LengthCheck, withLength } from "./request-length.ts";
 import { planBody } from "./response-body.ts";
 import { StreamBody } from "./stream-body.ts";
@@ -78,10 +78,10 @@ class HttpForward implements StreamHandler {
     if (this.#bodyEnded) this.#length.end();
     const parts = await this.#upstream.adapter.prepareRequest(head);
     if (this.#stream.isOver) return;
-    this.#dial(parts, fieldOf(head.headers, "accept-encoding"));
+    this.#dial(parts, head.headers);
   }
 
-  #dial(parts: RequestParts, accepted: string | undefined): void {
+  #dial(parts: RequestParts, asked: HeaderList): void {
     const { target, agent } = this.#upstream;
     const request = http.request({
       host: target.hostname,
@@ -94,26 +94,26 @@ class HttpForward implements StreamHandler {
       maxHeaderSize: LIMITS.headerBlockBytes,
     });
     this.#request = request;
-    this.#listen(request, parts, accepted);
+    this.#listen(request, parts, asked);
     for (const payload of this.#early.splice(0)) this.#send(request, payload);
     if (this.#bodyEnded) request.end();
   }
 
-  #listen(request: http.ClientRequest, parts: RequestParts, accepted: string | undefined): void {
+  #listen(request: http.ClientRequest, parts: RequestParts, asked: HeaderList): void {
     const timer = setTimeout(
       () => this.#fail(new StreamError("upstream_timeout", "no answer in time")),
       this.#upstream.timeoutMs,
     );
     request.on("response", (answer) => {
       clearTimeout(timer);
-      this.#answer(answer, parts, accepted);
+      this.#answer(answer, parts, asked);
     });
     request.on("upgrade", (_answer, socket) => {
       socket.destroy();
       this.#fail(new StreamError("upstream_failed", "the application switched protocols unasked"));
     });
     request.on("error", (error: NodeJS.ErrnoException) => {
-      if (this.#mayRepeat(request, error)) this.#dial(parts, accepted);
+      if (this.#mayRepeat(request, error)) this.#dial(parts, asked);
       else this.#fail(error);
     });
     request.on("close", () => {
@@ -138,10 +138,10 @@ class HttpForward implements StreamHandler {
     request.write(payload, () => this.#stream.consume(payload.byteLength));
   }
 
-  #answer(answer: http.IncomingMessage, parts: RequestParts, accepted: string | undefined): void {
+  #answer(answer: http.IncomingMessage, parts: RequestParts, asked: HeaderList): void {
     this.#answered = true;
     try {
-      this.#body = new StreamBody(this.#respond(answer, parts, accepted), this.#stream);
+      this.#body = new StreamBody(this.#respond(answer, parts, asked), this.#stream);
     } catch (error) {
       // An adapter's mistake is this stream's end, and nobody else's.
       this.#fail(error);
@@ -149,19 +149,25 @@ class HttpForward implements StreamHandler {
   }
 
   /** Sends the head; returns the body as it is to be sent. */
-  #respond(answer: http.IncomingMessage, parts: RequestParts, accepted: string | undefined): Readable {
+  #respond(answer: http.IncomingMessage, parts: RequestParts, asked: HeaderList): Readable {
     const received = {
       status: answer.statusCode ?? 502,
       headers: answerFields(answer.rawHeaders, this.#upstream.target),
     };
     const prepared = this.#upstream.adapter.prepareResponse(parts, received);
-    const { response, steps } = planBody(prepared.response, {
+    const { response, steps, body } = planBody(prepared.response, {
       method: parts.method,
-      accepted,
+      target: parts.target,
+      accepted: fieldOf(asked, "accept-encoding"),
+      askedTags: fieldOf(asked, "if-none-match"),
       rewriteBody: prepared.rewriteBody,
+      copies: this.#upstream.copies,
     });
     this.#stream.respond(response);
-    return throughSteps(answer, steps);
+    if (body === undefined) return throughSteps(answer, steps);
+    // Read to its end, from this machine, so that its connection can be used again.
+    answer.resume();
+    return Readable.from(body);
   }
 
   #fail(error: unknown): void {

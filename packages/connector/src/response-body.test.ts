@@ -1,15 +1,20 @@
+import { randomBytes } from "node:crypto";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { HeaderList } from "./adapter.ts";
+import { CompressedCopies } from "./compressed-copies.ts";
 import { planBody, type BodyOptions } from "./response-body.ts";
 import { fieldOf } from "./upstream-headers.ts";
 
 const options = (changes: Partial<BodyOptions> = {}): BodyOptions => ({
   method: "GET",
+  target: "/file",
   accepted: "gzip, deflate, br",
+  askedTags: undefined,
   rewriteBody: undefined,
+  copies: new CompressedCopies(),
   ...changes,
 });
 const answer = (headers: HeaderList, status = 200) => ({ status, headers });
@@ -42,8 +47,6 @@ describe("compression", () => {
   });
 
   it.each<[string, HeaderList, number, Partial<BodyOptions>]>([
-    ["nothing the browser takes", TEXT, 200, { accepted: undefined }],
-    ["a refusal", TEXT, 200, { accepted: "br;q=0, gzip;q=0.0" }],
     ["a part", TEXT, 206, {}],
     ["a HEAD", TEXT, 200, { method: "HEAD" }],
     ["no body", TEXT, 304, {}],
@@ -74,9 +77,37 @@ describe("compression", () => {
     expect(plan.response.headers).toEqual(headers);
   });
 
+  it.each([
+    ["nothing the browser takes", undefined],
+    ["a refusal", "br;q=0, gzip;q=0.0"],
+  ])("leaves alone, but says that it might not be: %s", (_what, accepted) => {
+    const plan = planBody(answer(TEXT), options({ accepted }));
+    expect(plan.steps).toEqual([]);
+    expect(plan.response.headers).toEqual([...TEXT, ["vary", "accept-encoding"]]);
+  });
+
+  it.each([
+    ["Origin", ["Origin", "accept-encoding"]],
+    ["origin, Accept-Encoding", ["origin, Accept-Encoding"]],
+    ["*", ["*"]],
+  ])("adds to what an answer varies by, once: %s", (vary, expected) => {
+    const { response } = planBody(answer([...TEXT, ["vary", vary]]), options());
+    expect(response.headers.filter(([name]) => name === "vary").map(([, value]) => value)).toEqual(expected);
+  });
+
   it("weakens the ETag: these are not the bytes it named", () => {
     const plan = planBody(answer([...TEXT, ["etag", '"one"']]), options());
     expect(fieldOf(plan.response.headers, "etag")).toBe('W/"one"');
+  });
+
+  it.each([
+    ["by the weak form of the tag", 'W/"one"', 'W/"one"'],
+    ["by several", '"other", W/"one"', 'W/"one"'],
+    ["by the tag itself: what it has was not compressed", '"one"', '"one"'],
+    ["by its time", undefined, '"one"'],
+  ])("is nothing that a 304 speaks of, asked %s", (_how, askedTags, expected) => {
+    const { response } = planBody(answer([["etag", '"one"']], 304), options({ askedTags }));
+    expect(fieldOf(response.headers, "etag")).toBe(expected);
   });
 
   it("of an answer of unknown length gives each piece out as it comes in", async () => {
@@ -86,6 +117,92 @@ describe("compression", () => {
     step?.write('{"line":1}\n');
     expect((await first).length).toBeGreaterThan(0);
     step?.destroy();
+  });
+});
+
+describe("a file that does not change", () => {
+  const FILE: HeaderList = [...TEXT, ["etag", '"one"']];
+  const body = Buffer.from("words ".repeat(1000));
+
+  /** Asks twice; returns the steps and the body of the second plan. */
+  async function twice(
+    headers: HeaderList,
+    second: Partial<BodyOptions> & { headers?: HeaderList; status?: number } = {},
+    first: Partial<BodyOptions> = {},
+  ) {
+    const copies = new CompressedCopies();
+    await run(body, planBody(answer(headers), options({ copies, ...first })));
+    const { headers: then = headers, status, ...changes } = second;
+    return planBody(answer(then, status), options({ copies, ...changes }));
+  }
+
+  it.each<[string, HeaderList]>([
+    ["a strong validator", FILE],
+    ["immutable", [...TEXT, ["etag", 'W/"one"'], ["cache-control", "public, max-age=31536000, immutable"]]],
+  ])("is compressed once: %s", async (_what, headers) => {
+    const plan = await twice(headers);
+    expect(plan.steps).toEqual([]);
+    expect(brotliDecompressSync(plan.body ?? Buffer.alloc(0))).toEqual(body);
+    expect(fieldOf(plan.response.headers, "content-length")).toBe(String(plan.body?.byteLength));
+    expect(fieldOf(plan.response.headers, "content-encoding")).toBe("br");
+    expect(fieldOf(plan.response.headers, "etag")).toBe('W/"one"');
+  });
+
+  it.each<[string, HeaderList, Parameters<typeof twice>[1]?, Partial<BodyOptions>?]>([
+    ["another version", FILE, { headers: [...TEXT, ["etag", '"two"']] }],
+    ["another address", FILE, { target: "/file?2" }],
+    ["another encoding", FILE, { accepted: "gzip" }],
+    ["a weak validator", [...TEXT, ["etag", 'W/"one"']]],
+    ["no validator", [...TEXT, ["cache-control", "immutable"]]],
+    ["unknown length", FILE.filter(([name]) => name !== "content-length")],
+    ["private", [...FILE, ["cache-control", "private"]]],
+    ["with a cookie", [...FILE, ["set-cookie", "a=1"]]],
+    ["a form's answer", FILE, {}, { method: "POST" }],
+    ["an error", FILE, { status: 404 }],
+    ["a document that is rewritten", FILE, { rewriteBody: (text) => text }],
+  ])("is compressed anew where it may not be the same: %s", async (_what, headers, second, first) => {
+    const plan = await twice(headers, second, first);
+    expect(plan.body).toBeUndefined();
+    expect(plan.steps.length).toBeGreaterThan(0);
+  });
+
+  it.each<[string, number, Partial<BodyOptions>]>([
+    ["HEAD", 200, { method: "HEAD" }],
+    ["a range", 206, {}],
+  ])("is nothing to an answer without that body: %s", async (_what, status, changes) => {
+    const plan = await twice(FILE, { status, ...changes });
+    expect([plan.body, plan.steps, plan.response.headers]).toEqual([undefined, [], FILE]);
+  });
+
+  it("that broke off is not kept", async () => {
+    const copies = new CompressedCopies();
+    const { steps } = planBody(answer(FILE), options({ copies }));
+    const [step] = steps;
+    step?.on("error", () => undefined).resume();
+    step?.write(body);
+    step?.destroy(new Error("broke off"));
+    await new Promise((resolve) => step?.once("close", resolve));
+    expect(planBody(answer(FILE), options({ copies })).body).toBeUndefined();
+  });
+
+  it("makes room for another that is used more", async () => {
+    const noise = () => randomBytes(5000);
+    const copies = new CompressedCopies(16_000);
+    const load = async (target: string) => {
+      const plan = planBody(answer(FILE), options({ copies, target }));
+      if (plan.body === undefined) await run(noise(), plan);
+      return plan.body !== undefined;
+    };
+    for (const target of ["/1", "/2", "/3"]) expect(await load(target)).toBe(false);
+    expect(await load("/1")).toBe(true);
+    expect(await load("/4")).toBe(false);
+    expect([await load("/1"), await load("/2")]).toEqual([true, false]);
+  });
+
+  it("of more than 4 MiB, compressed, is not kept", async () => {
+    const copies = new CompressedCopies();
+    await run(randomBytes(4.2 * 1024 * 1024), planBody(answer(FILE), options({ copies })));
+    expect(planBody(answer(FILE), options({ copies })).body).toBeUndefined();
   });
 });
 
@@ -104,7 +221,10 @@ describe("rewriting", () => {
   ])("of a document that came as %s", async (encoding, encode) => {
     const headers: HeaderList = encoding === "identity" ? HTML : [...HTML, ["content-encoding", encoding]];
     const plan = planBody(answer(headers), options({ accepted: undefined, rewriteBody }));
-    expect(plan.response.headers).toEqual([["content-type", "text/html"]]);
+    expect(plan.response.headers).toEqual([
+      ["content-type", "text/html"],
+      ["vary", "accept-encoding"],
+    ]);
     expect((await run(encode(Buffer.from("<head>é</head>")), plan)).toString()).toBe(
       "<head><script></script>é</head>",
     );

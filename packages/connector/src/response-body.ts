@@ -3,43 +3,82 @@ import { Transform, type TransformCallback } from "node:stream";
 import * as zlib from "node:zlib";
 import { StreamError } from "@ai-orchestrator/protocol";
 import type { HeaderList, ResponseParts } from "./adapter.ts";
+import { copyKey, type CompressedCopies } from "./compressed-copies.ts";
+import { chooseEncoding, compressor, isCompressible, varying, type Encoding } from "./compression.ts";
 import { fieldOf, without } from "./upstream-headers.ts";
+import { answeredTag, weakTag } from "./validators.ts";
 
 /** Documents are small; something larger is not one. */
 const MAX_REWRITTEN_BYTES = 8 * 1024 * 1024;
-/** Below this, compression costs more than it saves. */
-const MIN_COMPRESSED_BYTES = 1024;
-/** Brotli 4 is as fast as gzip 6 and smaller. */
-const BROTLI_QUALITY = 4;
-
-const COMPRESSIBLE =
-  /^(?:text\/(?!event-stream)|application\/(?:json|javascript|manifest\+json|xml|wasm|x-ndjson|[\w.+-]+\+(?:json|xml))|image\/(?:svg\+xml|bmp|x-icon))/i;
 
 /** The head to send and the steps the body goes through, in order. */
 export interface BodyPlan {
   response: ResponseParts;
   steps: Transform[];
+  /** To be sent in place of what comes. */
+  body?: Buffer;
 }
 
 export interface BodyOptions {
   method: string;
-  /** The browser's `Accept-Encoding`. */
+  /** Path and query. */
+  target: string;
+  /** The browser's `Accept-Encoding` and `If-None-Match`. */
   accepted: string | undefined;
+  askedTags: string | undefined;
   rewriteBody: ((body: string) => string) | undefined;
+  copies: CompressedCopies;
 }
 
 /** Decides what becomes of a body. */
 export function planBody(response: ResponseParts, options: BodyOptions): BodyPlan {
-  if (options.method === "HEAD" || response.status === 204 || response.status === 304)
-    return { response, steps: [] };
-  const rewritten = options.rewriteBody ? rewrite(response, options.rewriteBody) : { response, steps: [] };
-  const encoding = chooseEncoding(rewritten.response, options.accepted);
-  if (!encoding) return rewritten;
-  const flushes = fieldOf(rewritten.response.headers, "content-length") === undefined && !options.rewriteBody;
-  return {
-    response: compressedHead(rewritten.response, encoding),
-    steps: [...rewritten.steps, compressor(encoding, flushes)],
-  };
+  if (response.status === 304) return { response: revalidated(response, options.askedTags), steps: [] };
+  if (options.method === "HEAD" || response.status === 204) return { response, steps: [] };
+  const { rewriteBody } = options;
+  const rewritten = rewriteBody ? rewrite(response, rewriteBody) : { response, steps: [] };
+  if (!isCompressible(rewritten.response)) return rewritten;
+  const encoding = chooseEncoding(options.accepted);
+  if (!encoding) {
+    const headers = varying(rewritten.response.headers);
+    return { ...rewritten, response: { ...rewritten.response, headers } };
+  }
+  if (rewriteBody === undefined && options.method === "GET")
+    return compressedFile(response, encoding, options);
+  // A document that is rewritten comes out of that in one piece.
+  const step = compressor(encoding, rewriteBody ? 0 : lengthOf(response));
+  return { response: compressedHead(rewritten.response, encoding), steps: [...rewritten.steps, step] };
+}
+
+/** A body as the application sends it: compressed now, or where it is a file that does not change, perhaps before. */
+function compressedFile(
+  response: ResponseParts,
+  encoding: Encoding,
+  { target, copies }: BodyOptions,
+): BodyPlan {
+  const key = copyKey(response, target, encoding);
+  const body = key === undefined ? undefined : copies.get(key);
+  const head = compressedHead(response, encoding);
+  if (body) {
+    head.headers.push(["content-length", String(body.byteLength)]);
+    return { response: head, steps: [], body };
+  }
+  const step = compressor(encoding, lengthOf(response));
+  if (key !== undefined) copies.keep(key, step);
+  return { response: head, steps: [step] };
+}
+
+/** What the browser has is compressed and known by a weak tag, of which the application knows nothing. */
+function revalidated(response: ResponseParts, asked: string | undefined): ResponseParts {
+  const etag = fieldOf(response.headers, "etag");
+  if (etag === undefined || asked === undefined) return response;
+  const tag = answeredTag(etag, asked);
+  if (tag === etag) return response;
+  return { ...response, headers: [...varying(without(response.headers, "etag")), ["etag", tag]] };
+}
+
+function lengthOf({ headers }: ResponseParts): number | undefined {
+  const length = fieldOf(headers, "content-length");
+  return length === undefined ? undefined : Number(length);
 }
 
 function rewrite(response: ResponseParts, rewriteBody: (body: string) => string): BodyPlan {
@@ -73,46 +112,12 @@ function decompressor(encoding: string): Transform | null | undefined {
   }
 }
 
-type Encoding = "br" | "gzip";
-
-function chooseEncoding(
-  { status, headers }: ResponseParts,
-  accepted: string | undefined,
-): Encoding | undefined {
-  if (status === 206 || fieldOf(headers, "content-encoding") !== undefined) return undefined;
-  if (!COMPRESSIBLE.test(fieldOf(headers, "content-type") ?? "")) return undefined;
-  if (/no-transform/i.test(fieldOf(headers, "cache-control") ?? "")) return undefined;
-  const length = fieldOf(headers, "content-length");
-  if (length !== undefined && Number(length) < MIN_COMPRESSED_BYTES) return undefined;
-  if (accepts(accepted, "br")) return "br";
-  return accepts(accepted, "gzip") ? "gzip" : undefined;
-}
-
-function accepts(accepted: string | undefined, encoding: Encoding): boolean {
-  return (accepted ?? "").split(",").some((part) => {
-    const [name = "", ...parameters] = part.split(";").map((text) => text.trim().toLowerCase());
-    return name === encoding && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter));
-  });
-}
-
 function compressedHead(response: ResponseParts, encoding: Encoding): ResponseParts {
   const etag = fieldOf(response.headers, "etag");
-  const headers = without(response.headers, "content-length", "etag", "accept-ranges");
-  headers.push(["content-encoding", encoding], ["vary", "accept-encoding"]);
-  if (etag !== undefined) headers.push(["etag", etag.startsWith("W/") ? etag : `W/${etag}`]);
-  return { ...response, headers: headers satisfies HeaderList };
-}
-
-/** With `flushes`, every chunk comes out as it goes in: an answer of unknown length may be one that is being written. */
-function compressor(encoding: Encoding, flushes: boolean): Transform {
-  if (encoding === "br") {
-    const flush = flushes ? zlib.constants.BROTLI_OPERATION_FLUSH : zlib.constants.BROTLI_OPERATION_PROCESS;
-    return zlib.createBrotliCompress({
-      flush,
-      params: { [zlib.constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY },
-    });
-  }
-  return zlib.createGzip({ flush: flushes ? zlib.constants.Z_SYNC_FLUSH : zlib.constants.Z_NO_FLUSH });
+  const headers = varying(without(response.headers, "content-length", "etag", "accept-ranges"));
+  const added: HeaderList = [["content-encoding", encoding]];
+  if (etag !== undefined) added.push(["etag", weakTag(etag)]);
+  return { ...response, headers: [...headers, ...added] };
 }
 
 /** Collects a document and hands it on rewritten. */

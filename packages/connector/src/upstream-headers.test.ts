@@ -22,6 +22,8 @@ describe("to the application", () => {
     ["origin", "null", "null"],
     ["referer", `${INSTANCE}/a?b=c`, "http://127.0.0.1:3001/a?b=c"],
     ["referer", INSTANCE, "http://127.0.0.1:3001"],
+    ["if-none-match", 'W/"a", "b"', '"a", W/"a", "b"'],
+    ["if-none-match", "*", "*"],
     ["referer", `${INSTANCE}.evil.example/`, `${INSTANCE}.evil.example/`],
   ])("%s %j becomes %j", (name, value, expected) => {
     expect(fieldOf(upstreamFields(request([[name, value]]), target), name)).toBe(expected);

@@ -1,6 +1,7 @@
 /** Header fields between hub and the local application: what names this hop is rewritten, what belongs to one hop stays on it. */
 import { IDENTITY_FIELDS } from "@ai-orchestrator/protocol";
 import type { HeaderList, RequestParts } from "./adapter.ts";
+import { askedTags } from "./validators.ts";
 
 /** `expect` ends here too: the hub has already taken the body. */
 const NOT_FORWARDED =
@@ -10,14 +11,17 @@ const NOT_FORWARDED =
 const HUBS = /^x[-_]orchestrator[-_]/;
 const FOR_APPLICATION: ReadonlySet<string> = new Set([IDENTITY_FIELDS.userId, IDENTITY_FIELDS.login]);
 
-/** The request's fields for the upstream: its own host, and its own origin where the browser said the instance's. */
+/**
+ * The request's fields for the upstream: its own host, its own origin where the browser said the instance's, and its own tags where it
+ * said ours.
+ */
 export function upstreamFields(request: RequestParts, target: URL): HeaderList {
   const instance = instanceOriginOf(request.headers);
   const fields: HeaderList = [["host", target.host]];
   for (const [name, value] of request.headers) {
     if (NOT_FORWARDED.test(name)) continue;
     if (HUBS.test(name) && !FOR_APPLICATION.has(name)) continue;
-    fields.push([name, rewriteOrigin(name, value, { instance, target })]);
+    fields.push([name, rewritten(name, value, { instance, target })]);
   }
   return fields;
 }
@@ -61,11 +65,12 @@ function instanceOriginOf(headers: HeaderList): string | undefined {
   return host === undefined || protocol === undefined ? undefined : `${protocol}://${host}`;
 }
 
-function rewriteOrigin(
+function rewritten(
   name: string,
   value: string,
   { instance, target }: { instance: string | undefined; target: URL },
 ): string {
+  if (name === "if-none-match") return askedTags(value);
   if (instance === undefined) return value;
   if (name === "origin") return value === instance ? target.origin : value;
   if (name !== "referer") return value;

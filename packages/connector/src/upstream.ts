@@ -2,6 +2,7 @@
 import * as http from "node:http";
 import type { Adapter } from "./adapter.ts";
 import type { OrchestratorClientOptions } from "./client-contract.ts";
+import { CompressedCopies } from "./compressed-copies.ts";
 import { isLocalAddress } from "./loopback.ts";
 import { OwnAgent } from "./own-connection.ts";
 
@@ -12,6 +13,8 @@ export interface Upstream {
   agent: http.Agent;
   /** True where connections are made only while its port is this user's: the rule, unless a person chose otherwise. */
   ownPortOnly: boolean;
+  /** Of its files. */
+  copies: CompressedCopies;
   /** How long the application may take to begin an answer, in milliseconds. */
   timeoutMs: number;
 }
@@ -27,6 +30,7 @@ export function upstreamOf(options: OrchestratorClientOptions, adapter: Adapter)
     adapter,
     agent: ownPortOnly ? new OwnAgent(AGENT) : new http.Agent(AGENT),
     ownPortOnly,
+    copies: new CompressedCopies(),
     timeoutMs: options.upstreamTimeoutMs ?? 120_000,
   };
 }

@@ -7,6 +7,7 @@ import {
   type StreamErrorCode,
 } from "@ai-orchestrator/protocol";
 import { type Adapter, createPlainAdapter } from "../adapter.ts";
+import { CompressedCopies } from "../compressed-copies.ts";
 import { forwardHttp } from "../forward-http.ts";
 
 /** What became of a request: a status, or the reset's code. */
@@ -26,6 +27,7 @@ export function joinHub(target: string, adapter: Adapter = createPlainAdapter())
     adapter,
     agent,
     ownPortOnly: false,
+    copies: new CompressedCopies(),
     timeoutMs: 5_000,
   };
   const limits = { local: DEFAULT_PEER_LIMITS, remote: DEFAULT_PEER_LIMITS };
