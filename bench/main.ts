@@ -12,6 +12,7 @@ import { benchStatusToScreen } from "./dashboard/status-to-screen.ts";
 import { benchLocalUse } from "./local-use/local-use.ts";
 import { printTable } from "./report.ts";
 import { benchTunnel } from "./tunnel/tunnel.ts";
+import { benchScale } from "./scale/scale.ts";
 
 const benches: Record<string, (flags: string[]) => Promise<void>> = {
   tunnel: benchTunnel,
@@ -19,6 +20,7 @@ const benches: Record<string, (flags: string[]) => Promise<void>> = {
   "first-load": benchFirstLoad,
   lighthouse: benchLighthouse,
   "local-use": benchLocalUse,
+  scale: benchScale,
 };
 
 /** Names for several at once. */

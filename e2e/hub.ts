@@ -4,9 +4,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { HubAnswer, HubRequest } from "../packages/hub/local/hub-messages.ts";
+import type { HubAnswer, HubRequest, TestPerson } from "../packages/hub/local/hub-messages.ts";
 import type { HubSettings } from "../packages/hub/local/settings.ts";
-import { findProcess, residentBytes, signal } from "../packages/hub/local/processes.ts";
+import { findProcess, processorMs, residentBytes, signal } from "../packages/hub/local/processes.ts";
 
 export interface TestHub {
   /** `http://hub.localhost:<port>`; Node must connect to 127.0.0.1 and send this host. */
@@ -19,10 +19,14 @@ export interface TestHub {
   setupLink(): Promise<string>;
   /** A new token for instances. */
   createToken(name?: string): Promise<string>;
+  /** Other people, whom the hub lets in, each signed in. */
+  createPeople(count: number): Promise<TestPerson[]>;
   /** What the Worker wrote to its console since the first start. */
   logs(): { level: string; message: string }[];
   /** Bytes that workerd holds now. */
   memory(): number;
+  /** Milliseconds of processor time that workerd has taken. */
+  cpuMs(): number;
   /** Ends the hub in good order and removes its state, unless the folder was given. */
   stop(): Promise<void>;
   /** Ends it as a crash would: both the runner and workerd, without a word to anyone. */
@@ -37,7 +41,7 @@ interface Running {
   workerdPids: number[];
 }
 
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 
 export interface TestHubOptions {
   /** Default: a free one. */
@@ -76,8 +80,13 @@ export async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
     signInLink: () => ask({ ask: "signInLink" }),
     setupLink: () => ask({ ask: "setupLink" }),
     createToken: (name = "test") => ask({ ask: "createToken", argument: name }),
+    createPeople: async (count) => {
+      const people = await ask({ ask: "createPeople", argument: String(count) });
+      return JSON.parse(people) as TestPerson[];
+    },
     logs: () => [...log],
     memory: () => running.workerdPids.reduce((sum, pid) => sum + residentBytes(pid), 0),
+    cpuMs: () => running.workerdPids.reduce((sum, pid) => sum + processorMs(pid), 0),
     kill,
     restart: async () => {
       if (running.child.exitCode === null && running.child.signalCode === null) await end();

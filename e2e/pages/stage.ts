@@ -38,6 +38,10 @@ export interface InstanceOptions {
   target?: string;
   token?: string;
   sessions?: ClaudeSession[];
+  /** Whose port the hub's is, is not looked up: that reads the machine's table of connections, which a thousand make long. */
+  allowOtherUser?: boolean;
+  /** Longest pause between two attempts, 1000 without this. */
+  reconnectIntervalMs?: number;
 }
 
 /** Nothing listens there. */
@@ -127,7 +131,8 @@ export class Puppet {
       target: options.target ?? NOWHERE,
       metadata: { hostname, project, platform: "linux" },
       adapter: this.#adapter(),
-      reconnectIntervalMs: 1000,
+      reconnectIntervalMs: options.reconnectIntervalMs ?? 1000,
+      allowOtherUser: { hub: options.allowOtherUser === true },
     });
     this.connected = this.#connect();
   }

@@ -12,6 +12,7 @@ import {
 import { openHub, type Hub } from "./hub.ts";
 import type { HubAnswer, HubRequest } from "./hub-messages.ts";
 import { childProcesses } from "./processes.ts";
+import { createPeople } from "./test-people.ts";
 import { settingsFrom } from "./settings.ts";
 import { hubSecret, prepareStateFolder } from "./state.ts";
 
@@ -54,6 +55,8 @@ async function answer(opened: Hub, request: HubRequest): Promise<string> {
       return (await createSetupLink(opened)) ?? "";
     case "createToken":
       return createToken(opened.db, request.argument ?? "test");
+    case "createPeople":
+      return JSON.stringify(await createPeople(opened.db, Number(request.argument)));
     case "stop":
       await opened.close();
       return "stopped";

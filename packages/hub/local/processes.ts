@@ -41,6 +41,14 @@ export function residentBytes(pid: number): number {
   return Number(kilobytes ?? 0) * 1024;
 }
 
+/** Milliseconds of processor time that a process has taken, 0 when it is gone; in steps of 10. Linux only. */
+export function processorMs(pid: number): number {
+  const stat = readOr(`/proc/${pid}/stat`, "");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [user = 0, system = 0] = fields.slice(11, 13).map(Number);
+  return (user + system) * 10;
+}
+
 /** Sends a signal; false when there is no such process any more. */
 export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
