@@ -72,7 +72,7 @@ describe("answers of the sign-in addresses", () => {
 });
 
 describe("where the script goes", () => {
-  const script = /<script>.*?<\/script>/;
+  const script = /<script>[^]*?<\/script>/;
   const mark = (text: string) => injectPlaceholder(text).replace(script, "[S]");
 
   test.each([
@@ -103,7 +103,10 @@ describe("where the script goes", () => {
     const body = script.exec(injectPlaceholder(""))?.[0] ?? "";
     const stored = new Map<string, string>();
     const localStorage = { setItem: (key: string, value: string) => stored.set(key, value) };
-    runInNewContext(body.slice("<script>".length, -"</script>".length), { localStorage });
+    const heard: string[] = [];
+    const window = { WebSocket, document: { addEventListener: (type: string) => heard.push(type) } };
+    runInNewContext(body.slice("<script>".length, -"</script>".length), { localStorage, window });
     expect([...stored]).toEqual([["auth-token", PLACEHOLDER_TOKEN]]);
+    expect(heard).toEqual(["visibilitychange"]);
   });
 });

@@ -1,6 +1,10 @@
-/** Keeps claudecodeui's token out of everything a browser receives, and gives its pages the placeholder instead. */
+/**
+ * Keeps claudecodeui's token out of everything a browser receives, gives its pages the placeholder instead, and has them poll
+ * less often.
+ */
 import * as v from "valibot";
 import type { HeaderList, RequestParts, ResponseParts } from "../adapter.ts";
+import { FEWER_POLLS } from "./fewer-polls.ts";
 import { isTokenShaped } from "./jwt.ts";
 import { PLACEHOLDER_TOKEN } from "./placeholder.ts";
 import { isAuthPath, isHeader, isPageRequest } from "./rewrite-request.ts";
@@ -8,7 +12,7 @@ import { isAuthPath, isHeader, isPageRequest } from "./rewrite-request.ts";
 /** Where claudecodeui's page keeps its token. */
 const STORAGE_KEY = "auth-token";
 
-const SCRIPT = `<script>try{localStorage.setItem(${JSON.stringify(STORAGE_KEY)},${JSON.stringify(PLACEHOLDER_TOKEN)})}catch(error){console.warn(error)}</script>`;
+const SCRIPT = `<script>try{localStorage.setItem(${JSON.stringify(STORAGE_KEY)},${JSON.stringify(PLACEHOLDER_TOKEN)})}catch(error){console.warn(error)};${FEWER_POLLS}</script>`;
 
 export interface RewrittenResponse {
   response: ResponseParts;
