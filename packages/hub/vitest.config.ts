@@ -23,7 +23,7 @@ export default defineConfig(async () => {
     ],
     test: {
       include: ["src/**/*.test.{ts,tsx}", "test/**/*.test.ts"],
-      setupFiles: ["./test/apply-migrations.ts"],
+      setupFiles: ["./test/count-nothing.ts", "./test/apply-migrations.ts"],
       testTimeout: 10_000,
       // What happens every day in a hub happens in every test.
       onConsoleLog: (text: string) => !text.includes('"level":"info"'),

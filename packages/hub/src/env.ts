@@ -1,6 +1,7 @@
 import type { Tunnel } from "./tunnel/tunnel.ts";
 import type { Pairing } from "./pairing/pairing.ts";
 import type { RateLimiter } from "./rate-limiter/rate-limiter.ts";
+import type { Meter } from "./usage/meter.ts";
 import type { UserHub } from "./user-hub/user-hub.ts";
 
 /** Bindings and settings of the Worker; the same names stand in `wrangler.jsonc`. */
@@ -10,6 +11,7 @@ export interface Env {
   TUNNEL: DurableObjectNamespace<Tunnel>;
   RATE_LIMITER: DurableObjectNamespace<RateLimiter>;
   PAIRING: DurableObjectNamespace<Pairing>;
+  METER: DurableObjectNamespace<Meter>;
   /** Counts roughly and for nothing, at the edge: requests to sign-in pages, connection attempts. */
   EDGE_SIGN_IN: RateLimit;
   EDGE_CONNECT: RateLimit;
@@ -54,6 +56,10 @@ export interface Env {
   MEMBERSHIP_MAX_AGE_SECONDS?: string;
   /** Seconds for which GitHub's last answer counts beyond that while it cannot be asked. Default 14400. */
   MEMBERSHIP_GRACE_SECONDS?: string;
+  /** Which plan of Cloudflare's the hub runs on: `free`, `paid` (default), or `local` where a local runner says so. */
+  PLAN?: string;
+  /** USD a month that the paid plan may cost with everything, from 5 up: a quota of one's own. Default: none. */
+  MONTHLY_BUDGET_USD?: string;
   /** Seconds after which a connection without a sign of life is none any more, 1 to 90. Default 90; connectors give one every 30. */
   PROOF_MAX_AGE_SECONDS?: string;
 }

@@ -34,6 +34,9 @@ const LEVELS = {
   // Somebody tries too often.
   rate_limited: "warning",
 
+  // Near the end of a quota, or no longer.
+  usage_level_changed: "warning",
+
   // What the hub needs is away; it goes on without it and tries again.
   github_unavailable: "warning",
   github_away: "warning",
@@ -46,6 +49,7 @@ const LEVELS = {
   dependency_failing: "error",
   inspection_failed: "error",
   look_failed: "error",
+  meter_failed: "warning",
   recheck_failed: "error",
   session_unchecked: "error",
   settings_not_noticed: "error",

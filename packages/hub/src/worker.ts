@@ -4,21 +4,30 @@ import { noticeSettings } from "./auth/settings-change.ts";
 import { compressed } from "./compression.ts";
 import { hostOwner } from "./origins.ts";
 import { connectPending } from "./pairing/connect.ts";
+import { Pairing as PairingObject } from "./pairing/pairing.ts";
+import { RateLimiter as RateLimiterObject } from "./rate-limiter/rate-limiter.ts";
 import { serveInstance } from "./tunnel/ingress.ts";
 import { connectInstance } from "./tunnel/connect.ts";
 import { parsePathAddress } from "./tunnel/path-mode/address.ts";
 import { servePath } from "./tunnel/path-mode/ingress.ts";
+import { Tunnel as TunnelObject } from "./tunnel/tunnel.ts";
 import { instanceRoutes, routes } from "./routes.ts";
 import { errorName, log } from "./log.ts";
+import { Meter as MeterObject } from "./usage/meter.ts";
+import { metered, meteredEnv } from "./usage/metered.ts";
+import { usage } from "./usage/usage.ts";
+import { UserHub as UserHubObject } from "./user-hub/user-hub.ts";
 
-export { Pairing } from "./pairing/pairing.ts";
-export { RateLimiter } from "./rate-limiter/rate-limiter.ts";
-export { Tunnel } from "./tunnel/tunnel.ts";
-export { UserHub } from "./user-hub/user-hub.ts";
+export const Meter = metered(MeterObject);
+export const Pairing = metered(PairingObject);
+export const RateLimiter = metered(RateLimiterObject);
+export const Tunnel = metered(TunnelObject);
+export const UserHub = metered(UserHubObject);
 
 /** Whose host is this? The hub's own pages and the instances' traffic part here and never meet again. */
 const hub = {
-  async fetch(request, env, context) {
+  async fetch(request, bindings, context) {
+    const env = meteredEnv(bindings);
     context.waitUntil(noticeSettings(env));
     try {
       return await route(request, env, context);
@@ -53,6 +62,7 @@ async function route(request: Request, env: Env, context: ExecutionContext): Pro
   // Comes here only where a local runner sends static files through the Worker, to have them compressed.
   if (owner.kind !== "unknown" && env.COMPRESS_ANSWERS === "enabled" && isAsset(pathname))
     return compressed(request, await env.ASSETS.fetch(request), env);
+  usage.count("worker_requests");
   switch (owner.kind) {
     case "hub":
       return routeHub(request, env, context);

@@ -176,7 +176,13 @@ function withSlowReads(db: D1Database): D1Database {
       return (query: string) => {
         const statement = target.prepare(query);
         if (!query.startsWith("SELECT * FROM admissions")) return statement;
-        return { bind: (id: string) => ({ first: () => slow(statement.bind(id).first()) }) };
+        const slowly = (id: string) => statement.bind(id);
+        return {
+          bind: (id: string) => ({
+            first: () => slow(slowly(id).first()),
+            all: () => slow(slowly(id).all()),
+          }),
+        };
       };
     },
   });
