@@ -60,7 +60,7 @@ export const requestLoads: Load[] = [1, 16, 64].map(requests);
 
 /** Lets a path's programs be compiled and its connections be made, before anything is measured. */
 export async function warmUp(path: RunningPath): Promise<void> {
-  await runWrk(path, 16, 1);
+  await runWrk(path, 16, SECONDS);
 }
 
 async function runWrk(

@@ -19,7 +19,7 @@ export interface RunningPath {
   prefix: string;
   /** What every request must hold: `host`, and a sign-in's `cookie` where there is one. */
   headers: Record<string, string>;
-  /** Where a browser finds the program. */
+  /** Where a browser finds the program, below `prefix`; what changes something must come from there. */
   origin: string;
   /** A link that signs a browser in, where it must be. */
   signInLink?: () => Promise<string>;

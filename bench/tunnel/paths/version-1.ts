@@ -20,9 +20,8 @@ export const versionOne: Path = {
     return {
       port: hub.port,
       prefix,
-      // What changes something must come from the hub's own pages.
-      headers: { host, cookie: viewer.cookieHeader(host), origin: hub.origin },
-      origin: `${hub.origin}${prefix}`,
+      headers: { host, cookie: viewer.cookieHeader(host) },
+      origin: hub.origin,
       signInLink: hub.signInLink,
       processes: () => [...hub.processes(), { role: "client", pid: client.pid }],
       stop: async () => {
