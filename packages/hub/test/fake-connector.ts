@@ -46,6 +46,8 @@ export interface FakeApplication {
   command?: (done: () => void, id: number) => void;
   /** Who may use it. */
   access?: AccessList;
+  /** What it is. */
+  upstream?: Register["metadata"]["upstream"];
 }
 
 /** The upgrade alone; its status is 101 where the hub lets it in. */
@@ -108,7 +110,9 @@ export async function connectFake(
   const capabilities: string[] = application.log ? [LOG_CAPABILITY] : [];
   if (application.command) capabilities.push(COMMANDS_CAPABILITY);
   const { access } = application;
-  socket.send(encodeControl({ ...registerMessage(clientId), capabilities, ...(access && { access }) }));
+  const register = registerMessage(clientId);
+  const metadata = { ...register.metadata, ...(application.upstream && { upstream: application.upstream }) };
+  socket.send(encodeControl({ ...register, metadata, capabilities, ...(access && { access }) }));
   await registered.promise;
   const sendStatus: FakeConnector["sendStatus"] = (status) =>
     socket.send(encodeControl({ type: "status_update", ...status }));

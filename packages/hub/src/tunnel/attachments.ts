@@ -33,6 +33,8 @@ export interface ConnectorAttachment extends ConnectorIdentity {
   tellsLog?: boolean;
   /** It says when it has done a command; set by `register`. */
   acknowledges?: boolean;
+  /** Which copies of its application's files are still good (`copy-rules.ts`); set by `register`, in version 2. */
+  generation?: string;
   /** Stream ids up to this one may have been used. */
   reservedIds: number;
 }

@@ -17,6 +17,7 @@ import {
 import type { GoneReason } from "../contracts.ts";
 import type { Env } from "../env.ts";
 import { closeQuietly } from "./close-socket.ts";
+import { copyGeneration } from "./copy-rules.ts";
 import { DeclaredAccess } from "./declared-access.ts";
 import { countDial, tooManyDials } from "./dial-limit.ts";
 import { log } from "../log.ts";
@@ -184,6 +185,7 @@ export class ConnectorSockets {
       tellsLog: message.capabilities.includes(LOG_CAPABILITY),
       acknowledges: message.capabilities.includes(COMMANDS_CAPABILITY),
       connectedAt: Date.now(),
+      ...(attachment.protocol === 2 && { generation: copyGeneration(attachment.tokenId, message) }),
     });
     const contested = former && isContested(attachment, former.attachment, Date.now());
     attach(socket, attachment);

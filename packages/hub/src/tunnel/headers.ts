@@ -47,6 +47,8 @@ export interface VerifiedViewer extends Partial<ToldMemberships> {
   origin: string;
   /** In path mode the path below which they see it there, `/clients/<label>/proxy`; in host mode "". */
   prefix: string;
+  /** Of a request that a copy might answer: the generation of the one that the Worker has, "" where it has none. */
+  copy?: string | undefined;
 }
 
 /** The header fields of a browser's request that an instance shall see. */

@@ -1,5 +1,6 @@
 /** One HTTP exchange through the tunnel, on the hub's side: a request's body goes out as credit allows, the answer streams back. */
 import { LIMITS, StreamError, type ResponseHead, type StreamHandler } from "@ai-orchestrator/protocol";
+import type { Keep } from "./copy-rules.ts";
 import { responseHeaders } from "./headers.ts";
 import type { ExchangeStream } from "./instance-connection.ts";
 import { ResponseWriter } from "./response-writer.ts";
@@ -14,6 +15,7 @@ export class HttpExchange implements StreamHandler {
   readonly answer: Promise<Response>;
   readonly #stream: () => ExchangeStream;
   readonly #isHead: boolean;
+  readonly #keep: Keep | undefined;
   readonly #resolve: (response: Response) => void;
   readonly #reject: (error: StreamError) => void;
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -23,9 +25,10 @@ export class HttpExchange implements StreamHandler {
   #wakeUpload: (() => void) | undefined;
   #tellOver: () => void = () => undefined;
 
-  /** `stream` is asked for only after `Connection.open` has returned it. */
-  constructor(stream: () => ExchangeStream, method: string) {
+  /** `stream` is asked for only after `Connection.open` has returned it. `keep` is shown each answer. */
+  constructor(stream: () => ExchangeStream, method: string, keep?: Keep) {
     this.#stream = stream;
+    this.#keep = keep;
     this.#isHead = method === "HEAD";
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     this.answer = promise;
@@ -55,6 +58,7 @@ export class HttpExchange implements StreamHandler {
   response(head: ResponseHead): void {
     clearTimeout(this.#timer);
     const headers = responseHeaders(head.headers);
+    this.#keep?.(headers, head);
     const hasBody = !this.#isHead && !NULL_BODY.has(head.status);
     if (hasBody) this.#writer = this.#openBody(headers);
     const body = this.#writer?.readable ?? null;

@@ -21,6 +21,9 @@ import { errorResponse } from "../errors.ts";
 import { instanceOrigin } from "../origins.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 import { randomSecret } from "../secrets.ts";
+import { isForFile } from "./copy-rules.ts";
+import { askForFile } from "./edge-copies.ts";
+import type { VerifiedViewer } from "./headers.ts";
 import { isSignedOutAnswer, withViewer } from "./internal-headers.ts";
 import { askWithMark, markScript } from "./mark.ts";
 import { isAllowedSource, isInstanceNavigation, isUpgrade } from "../auth/request-source.ts";
@@ -66,10 +69,13 @@ async function serveVisit(visit: Visit): Promise<Response> {
   return withCookies(response, [await viewerCookie(visit, found.viewer, found.until)]);
 }
 
-function toTunnel({ request, env, label, origin }: Visit, found: ViewerProof): Promise<Response> {
+function toTunnel({ request, env, label, origin, url }: Visit, found: ViewerProof): Promise<Response> {
   const { userId, login, sessionId } = found.viewer;
   const viewer = { userId, login, sessionId, checkAt: found.until, origin, prefix: "" };
-  return env.TUNNEL.getByName(label).fetch(withViewer(request, viewer));
+  const ask = (as: VerifiedViewer) => env.TUNNEL.getByName(label).fetch(withViewer(request, as));
+  return isForFile(request, url.pathname)
+    ? askForFile({ request, label, viewer, isRead: false }, ask)
+    : ask(viewer);
 }
 
 /** Who looks; a cookie that is not fresh counts only while the sign-in behind it lives, and then as a new one. */

@@ -28,6 +28,7 @@ const ViewerSchema = v.object({
   checkAt: v.number(),
   origin: v.string(),
   prefix: v.string(),
+  copy: v.optional(v.string()),
 });
 
 /** A copy of the request that says who dials in. */

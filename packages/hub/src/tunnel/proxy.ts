@@ -7,6 +7,7 @@ import {
 } from "@ai-orchestrator/protocol";
 import { type ErrorCode } from "../error-codes.ts";
 import { errorResponse, HubError, type ErrorDetail } from "../errors.ts";
+import { keepOf } from "./copy-rules.ts";
 import { requestFields, responseHeaders, type VerifiedViewer } from "./headers.ts";
 import { HttpExchange } from "./http-exchange.ts";
 import type { ExchangeStream, InstanceConnection, ViewerHead } from "./instance-connection.ts";
@@ -50,7 +51,8 @@ export async function proxy(
 
 function proxyHttp(active: InstanceConnection, request: Request, viewer: VerifiedViewer): Promise<Response> {
   let stream: ExchangeStream | undefined;
-  const exchange = new HttpExchange(() => opened(stream), request.method);
+  const keep = keepOf(active.attachment, request, viewer);
+  const exchange = new HttpExchange(() => opened(stream), request.method, keep);
   const opening = { head: headOf(request, "http", viewer), handler: exchange, end: request.body === null };
   stream = open(active, opening, exchange);
   active.exchanges.add(exchange, viewer);

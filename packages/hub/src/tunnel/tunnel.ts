@@ -12,6 +12,7 @@ import { instanceRoutes, routes } from "../routes.ts";
 import { Access } from "./access.ts";
 import { closeQuietly } from "./close-socket.ts";
 import { attachmentOf, type ConnectorIdentity } from "./attachments.ts";
+import { copyAnswer } from "./copy-rules.ts";
 import type { VerifiedViewer } from "./headers.ts";
 import type { InstanceConnection } from "./instance-connection.ts";
 import { InstanceLink } from "./instance-link.ts";
@@ -220,6 +221,8 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   }
 
   #proxy(active: InstanceConnection, request: Request, viewer: VerifiedViewer): Promise<Response> {
+    const copy = copyAnswer(active.attachment, viewer.copy);
+    if (copy) return Promise.resolve(copy);
     const ways = this.#waysOn(request);
     if (active.attachment.protocol === 2) return proxy(active, request, viewer, ways);
     return proxyVersionOne(active, request, viewer, { ...ways, hubOrigin: this.env.HUB_ORIGIN });

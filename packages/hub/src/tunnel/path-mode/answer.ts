@@ -58,14 +58,14 @@ export async function placedAnswer(visit: PathVisit, response: Response): Promis
   const { request, place, path } = visit;
   if (isErrorResponse(response)) return response;
   const kind = rewrittenAs(visit, response);
-  const headers = new Headers(response.headers);
+  // How its body is encoded goes with it, as no field tells: whether the platform is to hand on its bytes as they are.
+  const placed = new Response(kind === undefined ? response.body : null, response);
+  const { headers } = placed;
   headers.delete(CLIENT_VERSION);
   placeHeaders(headers, place, path);
-  if (response.webSocket) return new Response(null, { status: 101, headers, webSocket: response.webSocket });
   if (kind !== undefined) return rewritten(visit, { kind, headers, response });
   if (response.status === 304 && asksAfterRewritten(request.headers.get("if-none-match"))) newTag(headers);
-  // Of a body that came compressed the platform hands on the bytes as they are; told that it is compressed already, it would not.
-  return new Response(response.body, { status: response.status, headers });
+  return placed;
 }
 
 function rewrittenAs({ request, path }: PathVisit, { headers }: Response): Rewritten | undefined {

@@ -10,6 +10,9 @@ import type { Env } from "../../env.ts";
 import { errorResponse, isErrorResponse } from "../../errors.ts";
 import { instanceLabel, isLabel } from "../../origins.ts";
 import { instanceRoutes, routes } from "../../routes.ts";
+import { isForFile } from "../copy-rules.ts";
+import { askForFile } from "../edge-copies.ts";
+import type { VerifiedViewer } from "../headers.ts";
 import { isSignedOutAnswer, withViewer } from "../internal-headers.ts";
 import type { PathAddress } from "./address.ts";
 import { isPartOfRewritten, placedAnswer, type PathVisit } from "./answer.ts";
@@ -66,14 +69,25 @@ function isWithoutSlash({ request, place }: PathVisit): boolean {
   return new URL(request.url).pathname === place.prefix && isInstanceNavigation(request);
 }
 
-function toTunnel(
-  { env, label, place }: PathVisit,
+async function toTunnel(
+  { env, label, place, path }: PathVisit,
   { session }: Proven,
   request: Request,
 ): Promise<Response> {
   const { userId, login, id: sessionId, until: checkAt } = session;
   const viewer = { userId, login, sessionId, checkAt, ...place };
-  return env.TUNNEL.getByName(label).fetch(withViewer(request, viewer));
+  const ask = (asked: Request, as: VerifiedViewer) =>
+    env.TUNNEL.getByName(label).fetch(withViewer(asked, as));
+  if (!isForFile(request, path)) return ask(request, viewer);
+  // A style sheet is read here, and of what is compressed the platform reads only gzip where it does not undo it by itself.
+  const asked = path.endsWith(".css") ? inGzip(request) : request;
+  return askForFile({ request: asked, label, viewer, isRead: asked !== request }, (as) => ask(asked, as));
+}
+
+function inGzip(request: Request): Request {
+  const headers = new Headers(request.headers);
+  headers.set("accept-encoding", "gzip");
+  return new Request(request, { headers, redirect: "manual" });
 }
 
 function withoutRange(request: Request): Request {
