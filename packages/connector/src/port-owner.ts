@@ -6,6 +6,7 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
+import { shareLooks } from "./shared-look.ts";
 
 /** `unknown` where this system does not tell. */
 export type PortOwner = "ours" | "other" | "nobody" | "unknown";
@@ -16,7 +17,8 @@ export interface Listener {
   uid: number;
 }
 
-const LISTEN = "0A";
+/** A listener's line: its address, port and user. One pass over the text: a table may have thousands of lines. */
+const LISTENERS = /^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) +[0-9A-F]+:[0-9A-F]{4} +0A +\S+ +\S+ +\S+ +(\d+) /gm;
 /** /proc writes addresses as machine words: 127.x.y.z has its first byte last. */
 const IPV4 = /^(?:0{8}|[0-9A-F]{6}7F)$/;
 /** Any address, ::1, and IPv4's loopback written in IPv6. */
@@ -24,12 +26,12 @@ const IPV6 = /^(?:0{32}|0{24}01000000|0{16}FFFF0000(?:0{8}|[0-9A-F]{6}7F))$/;
 
 /** The listeners on loopback and on any address, of the text of `/proc/net/tcp` or `/proc/net/tcp6` (proc_net(5)). */
 export function parseProcNetTcp(text: string): Listener[] {
-  return text.split("\n").flatMap((line) => {
-    const [, local = "", , state, , , , uid = ""] = line.trim().split(/\s+/);
-    const [address = "", port = ""] = local.split(":");
-    if (state !== LISTEN || !(IPV4.test(address) || IPV6.test(address)) || !/^\d+$/.test(uid)) return [];
-    return [{ port: Number.parseInt(port, 16), uid: Number(uid) }];
-  });
+  const listeners: Listener[] = [];
+  for (const [, address = "", port = "", uid = ""] of text.matchAll(LISTENERS)) {
+    if (!IPV4.test(address) && !IPV6.test(address)) continue;
+    listeners.push({ port: Number.parseInt(port, 16), uid: Number(uid) });
+  }
+  return listeners;
 }
 
 /** The listeners in what `lsof -nP -iTCP:<port> -sTCP:LISTEN -Fun` prints: `u` once for each process, then an `n` for each socket. */
@@ -58,12 +60,13 @@ export async function portOwner(port: number): Promise<PortOwner> {
   return listeners === undefined ? "unknown" : ownerAmong(listeners, port, uid);
 }
 
-async function fromProc(): Promise<Listener[] | undefined> {
+/** Many connections may be made at once, and each must know. */
+const fromProc = shareLooks(async (): Promise<Listener[] | undefined> => {
   const tables = await Promise.all(["tcp", "tcp6"].map(readTable));
   // A machine without IPv6 has no second table.
   if (tables[0] === undefined) return undefined;
   return tables.flatMap((text) => parseProcNetTcp(text ?? ""));
-}
+});
 
 function readTable(name: string): Promise<string | undefined> {
   return readFile(`/proc/net/${name}`, "utf8").catch(() => undefined);
