@@ -9,6 +9,7 @@ import type { Upstream } from "./upstream.ts";
 import { ownAgent } from "./own-connection.ts";
 import { StreamBody } from "./stream-body.ts";
 import { answerFields, fieldOf, upstreamFields, without } from "./upstream-headers.ts";
+import { ZERO_MASK } from "./zero-mask.ts";
 
 /** From here on the application is not read until the hub has taken some. */
 const PAUSE_BYTES = LIMITS.streamWindowBytes;
@@ -86,6 +87,7 @@ class WebSocketForward implements StreamHandler {
       maxPayload: LIMITS.webSocketMessageBytes,
       handshakeTimeout: timeoutMs,
       maxHeaderSize: LIMITS.headerBlockBytes,
+      ...ZERO_MASK,
       ...(ownPortOnly ? { agent: ownAgent } : {}),
     });
     this.#socket = socket;

@@ -33,6 +33,7 @@ import {
   readRefusal,
   type SocketEnd,
 } from "./socket-end.ts";
+import { ZERO_MASK } from "./zero-mask.ts";
 
 export interface HubSocketOptions {
   url: string;
@@ -84,6 +85,7 @@ export class HubSocket {
       headers: { authorization: `Bearer ${options.token}` },
       perMessageDeflate: false,
       maxPayload: LIMITS.messageBytes,
+      ...ZERO_MASK,
       ...ENDS,
       finishRequest: (request) => {
         if (!options.holdsProcess) request.on("socket", (socket) => socket.unref());
