@@ -94,6 +94,7 @@ function miniflareOptions(options: HubOptions, addresses: string[]): V4Miniflare
     bindings: {
       ...worker.bindings,
       INSTANCE_HOST: `{label}.hub.localhost:${options.port}`,
+      PLAN: "local",
       ...options.settings,
       HUB_ORIGIN: localOrigin(options.port),
       HUB_SECRET: options.hubSecret,

@@ -16,7 +16,8 @@ const NAMES = [
   "INSTANCE_HOST",
 ] as const;
 
-export type HubSettings = Partial<Record<(typeof NAMES)[number], string>>;
+/** Beside them those that no local hub has from outside, for tests. */
+export type HubSettings = Partial<Record<(typeof NAMES)[number] | "PLAN" | "MONTHLY_BUDGET_USD", string>>;
 
 /** Those that are set; an empty one is not. */
 export function settingsFrom(environment: NodeJS.ProcessEnv): HubSettings {

@@ -28,6 +28,7 @@ import { setupPages } from "./pages/setup.tsx";
 import { signInPages } from "./pages/sign-in.tsx";
 import { frameError, isForFrame, switcherPages } from "./pages/switcher.tsx";
 import { tokenPages } from "./pages/tokens.tsx";
+import { usagePages } from "./pages/usage.tsx";
 import { webhookPages } from "./pages/webhooks.ts";
 import { instanceRoutes, routes } from "./routes.ts";
 import { securityHeaders } from "./security-headers.ts";
@@ -67,6 +68,7 @@ for (const pages of [
   apiTokens,
   accessPages,
   auditPages,
+  usagePages,
   apiAccess,
   sessionPages,
   signInPages,

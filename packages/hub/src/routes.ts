@@ -63,6 +63,8 @@ export const routes = {
   removeAccess: "/access/remove",
   whyAccess: "/access/why",
   audit: "/audit",
+  /** What the hub uses of what it is billed for, for administrators. */
+  usage: "/usage",
   apiAccess: "/api/access",
   apiAccessEntity: (kind: string, id: number | string) => `/api/access/${kind}/${id}`,
   apiWhyAccess: "/api/access/why",

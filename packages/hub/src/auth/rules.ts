@@ -126,6 +126,7 @@ export const RULES: readonly Rule[] = [
   { ...hub, path: routes.removeAccess, method: "POST", who: "admin" },
   { ...hub, path: routes.whyAccess, method: "GET", who: "admin" },
   { ...hub, path: routes.audit, method: "GET", who: "admin" },
+  { ...hub, path: routes.usage, method: "GET", who: "admin" },
   { ...hub, path: routes.apiAccess, method: "GET", who: "admin" },
   { ...hub, path: routes.apiAccess, method: "POST", who: "admin" },
   { ...hub, path: routes.apiAccessEntity(":kind", ":id"), method: "DELETE", who: "admin" },

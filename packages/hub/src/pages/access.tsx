@@ -73,7 +73,8 @@ async function accessPage(c: Context<HubContext>, refused?: { error: HubError; w
         <p>
           Who signs in with GitHub gets in if they are on this list or belong to what is on it. Ids decide, so
           a name that changes hands lets nobody in. What happened is in the{" "}
-          <a href={routes.audit}>audit log</a>.
+          <a href={routes.audit}>audit log</a>; what the hub uses and costs, under{" "}
+          <a href={routes.usage}>Usage</a>.
         </p>
         <Problems problems={problems} />
         {entities.length === 0 && <EmptyPolicy />}

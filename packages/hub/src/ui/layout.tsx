@@ -24,7 +24,7 @@ interface LayoutProps {
   /** Who is signed in; without one the page has no navigation. */
   session?: Pick<Session, "login" | "role">;
   /** Which entry of the navigation the page is. */
-  current?: "dashboard" | "activity" | "tokens" | "sessions" | "settings" | "access";
+  current?: "dashboard" | "activity" | "tokens" | "sessions" | "settings" | "access" | "usage";
   now?: number;
   children?: Child;
 }
@@ -142,6 +142,11 @@ function Account({ session, current }: NavigationProps) {
         <a href={routes.settings} aria-current={mark("settings")}>
           Settings
         </a>
+        {session.role === "admin" && (
+          <a href={routes.usage} aria-current={mark("usage")}>
+            Usage
+          </a>
+        )}
         <form method="post" action={routes.signOut}>
           <button class="plain" type="submit" title={`Signed in as ${session.login}`}>
             Sign out

@@ -30,6 +30,7 @@ const PAGES: Entry[] = [
 const ADMIN_PAGES: Entry[] = [
   { words: "Access", also: "who gets in people allow-list", href: routes.access },
   { words: "Audit log", also: "who did what", href: routes.audit },
+  { words: "Usage", also: "bill cost quota plan forecast", href: routes.usage },
 ];
 
 const FILTERS: Entry[] = [
