@@ -15,9 +15,17 @@ const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 
 export type HostOwner = { kind: "hub" } | { kind: "instance"; label: string } | { kind: "unknown" };
 
+/** Read once in the isolate's life: every request asks for it. */
+let hub: { origin: string; url: URL } | undefined;
+
+function hubUrl({ HUB_ORIGIN: origin }: OriginSettings): URL {
+  if (hub?.origin !== origin) hub = { origin, url: new URL(origin) };
+  return hub.url;
+}
+
 /** Says whose a `Host` (with its port, as sent) is. */
 export function hostOwner(host: string, settings: OriginSettings): HostOwner {
-  if (host === new URL(settings.HUB_ORIGIN).host) return { kind: "hub" };
+  if (host === hubUrl(settings).host) return { kind: "hub" };
   const [before = "", after = ""] = pattern(settings).split("{label}");
   const label = host.slice(before.length, host.length - after.length);
   if (isLabel(label) && host === instanceHost(label, settings)) return { kind: "instance", label };
@@ -41,7 +49,7 @@ function pattern({ INSTANCE_HOST = "" }: OriginSettings): string {
 /** Origin of an instance in host mode; its scheme is the hub's. Undefined where the hub has one host name only. */
 export function instanceOrigin(label: string, settings: OriginSettings): string | undefined {
   const host = instanceHost(label, settings);
-  return host === undefined ? undefined : `${new URL(settings.HUB_ORIGIN).protocol}//${host}`;
+  return host === undefined ? undefined : `${hubUrl(settings).protocol}//${host}`;
 }
 
 /**

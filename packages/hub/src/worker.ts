@@ -11,6 +11,7 @@ import { connectInstance } from "./tunnel/connect.ts";
 import { parsePathAddress } from "./tunnel/path-mode/address.ts";
 import { servePath } from "./tunnel/path-mode/ingress.ts";
 import { Tunnel as TunnelObject } from "./tunnel/tunnel.ts";
+import { pathOf } from "./request-path.ts";
 import { instanceRoutes, routes } from "./routes.ts";
 import { errorName, log } from "./log.ts";
 import { Meter as MeterObject } from "./usage/meter.ts";
@@ -28,7 +29,8 @@ export const UserHub = metered(UserHubObject);
 const hub = {
   async fetch(request, bindings, context) {
     const env = meteredEnv(bindings);
-    context.waitUntil(noticeSettings(env));
+    const noticed = noticeSettings(env);
+    if (noticed) context.waitUntil(noticed);
     try {
       return await route(request, env, context);
     } catch (error) {
@@ -58,9 +60,8 @@ function finished(
 
 async function route(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
   const owner = hostOwner(request.headers.get("host") ?? "", env);
-  const { pathname } = new URL(request.url);
   // Comes here only where a local runner sends static files through the Worker, to have them compressed.
-  if (owner.kind !== "unknown" && env.COMPRESS_ANSWERS === "enabled" && isAsset(pathname))
+  if (owner.kind !== "unknown" && env.COMPRESS_ANSWERS === "enabled" && isAsset(pathOf(request)))
     return compressed(request, await env.ASSETS.fetch(request), env);
   usage.count("worker_requests");
   switch (owner.kind) {
@@ -75,7 +76,7 @@ async function route(request: Request, env: Env, context: ExecutionContext): Pro
 
 /** Connectors and path mode bypass the app, as the instances' own hosts do. */
 async function routeHub(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
-  const { pathname } = new URL(request.url);
+  const pathname = pathOf(request);
   if (pathname === routes.connect) return connectInstance(request, env);
   if (pathname === routes.pending) return connectPending(request, env);
   const address = parsePathAddress(pathname);

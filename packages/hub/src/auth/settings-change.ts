@@ -10,13 +10,17 @@ let noted: string | undefined;
 /**
  * Takes settings of access into account that changed since the hub ran last: with the first request after a deploy everybody is
  * asked after whom they let in no longer. Never rejects: what fails is tried again with the next isolate, and no answer
- * outlives its age.
+ * outlives its age. Undefined where there is nothing to do, which is so from the second request on.
  */
-export async function noticeSettings(env: Env): Promise<void> {
+export function noticeSettings(env: Env): Promise<void> | undefined {
   const { ADMINS, ALLOWED_ORGS, ALLOWED_TEAMS, ALLOWED_USERS, GITHUB_SIGN_IN } = env;
   const settings = JSON.stringify([ADMINS, ALLOWED_ORGS, ALLOWED_TEAMS, ALLOWED_USERS, GITHUB_SIGN_IN]);
-  if (noted === settings) return;
+  if (noted === settings) return undefined;
   noted = settings;
+  return note(env, settings);
+}
+
+async function note(env: Env, settings: string): Promise<void> {
   try {
     if (await notePolicySettings(env.DB, await sha256(settings))) await recheck(env);
   } catch (error) {

@@ -40,6 +40,11 @@ export class Access {
     this.#tunnel = tunnel;
   }
 
+  /** Whether there is no list, so that nobody has to be asked. */
+  get isOpen(): boolean {
+    return this.#tunnel.list() === undefined;
+  }
+
   /** The viewer with what the instance is to be told of their memberships, or what to say to who may not look. */
   async admit(viewer: VerifiedViewer): Promise<{ viewer: VerifiedViewer } | { refused: string }> {
     const list = this.#tunnel.list();

@@ -6,6 +6,8 @@ import { IDENTITY_FIELDS, type HeaderFields } from "@ai-orchestrator/protocol";
 import { gitHubIdOf, type ToldMemberships } from "../auth/instance-access.ts";
 import { HUB_COOKIE_PREFIX } from "../auth/session.ts";
 
+const MAX_NAME = 64;
+
 const HOP_BY_HOP = new Set([
   "connection",
   "keep-alive",
@@ -36,6 +38,34 @@ const WEBSOCKET_HANDSHAKE = /^sec-websocket-(?:key|version|extensions|accept)$/;
 const NOT_FROM_INSTANCE =
   /^(?:alt-svc|cdn-cache-control|clear-site-data|set-cookie2|strict-transport-security|surrogate-control|x-orchestrator-.*)$/;
 
+/** What is done with a field, by its name: passed on, dropped, or passed on after a look at its value. */
+type Rule = "pass" | "drop" | "look";
+
+/** A browser says the same names again and again; patterns are asked once for each. More than this were made up. */
+const MAX_RULES = 500;
+
+function remembered(ruleOf: (name: string) => Rule): (name: string) => Rule {
+  const rules = new Map<string, Rule>();
+  return (name) => {
+    const known = rules.get(name);
+    if (known !== undefined) return known;
+    const rule = ruleOf(name);
+    if (rules.size < MAX_RULES && name.length <= MAX_NAME) rules.set(name, rule);
+    return rule;
+  };
+}
+
+const requestRule = remembered((name) => {
+  if (HOP_BY_HOP.has(name) || WEBSOCKET_HANDSHAKE.test(name)) return "drop";
+  if (NOT_FROM_BROWSER.test(name.replaceAll("_", "-"))) return "drop";
+  return name === "cookie" ? "look" : "pass";
+});
+
+const responseRule = remembered((name) => {
+  if (HOP_BY_HOP.has(name) || WEBSOCKET_HANDSHAKE.test(name) || NOT_FROM_INSTANCE.test(name)) return "drop";
+  return name === "set-cookie" || name === "content-length" || name === "cache-control" ? "look" : "pass";
+});
+
 /** Who looks and where they look from, as the hub verified it. */
 export interface VerifiedViewer extends Partial<ToldMemberships> {
   userId: string;
@@ -56,58 +86,63 @@ export function requestFields(headers: Headers, viewer: VerifiedViewer): HeaderF
   const dropped = namedInConnection(headers.get("connection"));
   const fields: HeaderFields = [];
   for (const [name, value] of headers) {
-    if (dropped.has(name) || HOP_BY_HOP.has(name) || NOT_FROM_BROWSER.test(name.replaceAll("_", "-")))
-      continue;
-    if (WEBSOCKET_HANDSHAKE.test(name)) continue;
-    const kept = name === "cookie" ? withoutHubCookies(value) : value;
+    const rule = requestRule(name);
+    if (rule === "drop" || dropped?.has(name)) continue;
+    const kept = rule === "look" ? withoutHubCookies(value) : value;
     if (kept !== "") fields.push([name, kept]);
   }
-  const { host, protocol } = new URL(viewer.origin);
-  fields.push(["x-forwarded-host", host], ["x-forwarded-proto", protocol.slice(0, -1)]);
+  const { origin } = viewer;
+  const host = origin.indexOf("://");
+  fields.push(["x-forwarded-host", origin.slice(host + 3)], ["x-forwarded-proto", origin.slice(0, host)]);
   if (viewer.prefix !== "") fields.push(["x-forwarded-prefix", viewer.prefix]);
-  return [...fields, ...identityFields(viewer)];
+  addIdentity(fields, viewer);
+  return fields;
 }
 
 /** Who looks, in the words of the protocol: people of GitHub's by GitHub's id. */
-function identityFields({ userId, login, organizations = [], teams = [] }: VerifiedViewer): HeaderFields {
-  const fields: HeaderFields = [
-    [IDENTITY_FIELDS.userId, gitHubIdOf(userId) ?? userId],
-    [IDENTITY_FIELDS.login, login],
-  ];
+function addIdentity(fields: HeaderFields, viewer: VerifiedViewer): void {
+  const { userId, login, organizations = [], teams = [] } = viewer;
+  fields.push([IDENTITY_FIELDS.userId, gitHubIdOf(userId) ?? userId], [IDENTITY_FIELDS.login, login]);
   if (organizations.length > 0) fields.push([IDENTITY_FIELDS.organizations, organizations.join(", ")]);
   if (teams.length > 0) fields.push([IDENTITY_FIELDS.teams, teams.join(", ")]);
-  return fields;
 }
 
 /** The header fields of an instance's answer that a browser shall see. */
 export function responseHeaders(fields: HeaderFields): Headers {
-  const connection = fields.filter(([name]) => name === "connection").map(([, value]) => value);
-  const dropped = namedInConnection(connection.join(","));
+  const dropped = namedInConnection(connectionOf(fields));
   const headers = new Headers();
+  let caching = "";
   for (const [name, value] of fields) {
-    if (dropped.has(name) || HOP_BY_HOP.has(name) || NOT_FROM_INSTANCE.test(name)) continue;
-    if (WEBSOCKET_HANDSHAKE.test(name)) continue;
-    const kept = name === "set-cookie" ? instanceCookie(value) : value;
-    if (kept !== undefined && isUsable(name, kept)) headers.append(name, kept);
+    const rule = responseRule(name);
+    if (rule === "drop" || dropped?.has(name)) continue;
+    if (rule === "pass") headers.append(name, value);
+    else if (name === "cache-control") caching = caching === "" ? value : `${caching}, ${value}`;
+    else appendLooked(headers, name, value);
   }
-  headers.set("cache-control", privately(headers.get("cache-control") ?? ""));
+  headers.set("cache-control", privately(caching));
   // A service worker asks for framed pages as for others, so whose frame it is can only be checked by the browser.
   headers.append("content-security-policy", "frame-ancestors 'self'");
   return headers;
 }
 
-/** A length that is not one would be taken for one by somebody. */
-function isUsable(name: string, value: string): boolean {
-  return name !== "content-length" || /^\d{1,15}$/.test(value);
+function appendLooked(headers: Headers, name: string, value: string): void {
+  const kept = name === "set-cookie" ? instanceCookie(value) : value;
+  if (kept === undefined) return;
+  // A length that is not one would be taken for one by somebody.
+  if (name !== "content-length" || /^\d{1,15}$/.test(kept)) headers.append(name, kept);
 }
 
-function namedInConnection(value: string | null): Set<string> {
-  return new Set(
-    (value ?? "")
-      .toLowerCase()
-      .split(",")
-      .map((name) => name.trim()),
-  );
+function connectionOf(fields: HeaderFields): string {
+  let value = "";
+  for (const [name, text] of fields) if (name === "connection") value = `${value},${text}`;
+  return value;
+}
+
+/** Undefined where it names none. */
+function namedInConnection(value: string | null): Set<string> | undefined {
+  if (value === null || value === "") return undefined;
+  const names = value.toLowerCase().split(",");
+  return new Set(names.map((name) => name.trim()));
 }
 
 /** Several `Cookie` fields are joined with commas, which may also stand in a value: they part only what is the hub's. */
@@ -137,6 +172,7 @@ function instanceCookie(value: string): string | undefined {
 
 /** Answers to a signed-in viewer may live in their browser, never in a shared cache. */
 function privately(value: string): string {
+  if (value === "") return "private";
   const directives = value.split(",").map((directive) => directive.trim());
   const kept = directives.filter((directive) => !/^(?:public|s-maxage\s*=.*|)$/i.test(directive));
   const isPrivate = kept.some((directive) => /^(?:private|no-store)$/i.test(directive));

@@ -1,5 +1,11 @@
 /** One HTTP exchange through the tunnel, on the hub's side: a request's body goes out as credit allows, the answer streams back. */
-import { LIMITS, StreamError, type ResponseHead, type StreamHandler } from "@ai-orchestrator/protocol";
+import {
+  asStreamError,
+  LIMITS,
+  StreamError,
+  type ResponseHead,
+  type StreamHandler,
+} from "@ai-orchestrator/protocol";
 import type { Keep } from "./copy-rules.ts";
 import { responseHeaders } from "./headers.ts";
 import type { ExchangeStream } from "./instance-connection.ts";
@@ -10,6 +16,9 @@ const RESPONSE_TIMEOUT_MS = 180_000;
 
 const NULL_BODY = new Set([101, 204, 205, 304]);
 
+/** An answer up to this long that is here as a whole needs no stream; nobody counts its bytes any more, as nobody counts those of a head. */
+const WHOLE_BYTES = LIMITS.headerBlockBytes;
+
 export class HttpExchange implements StreamHandler {
   /** The answer, once its head is here; rejects with `StreamError` if the stream ends before that. */
   readonly answer: Promise<Response>;
@@ -18,7 +27,11 @@ export class HttpExchange implements StreamHandler {
   readonly #keep: Keep | undefined;
   readonly #resolve: (response: Response) => void;
   readonly #reject: (error: StreamError) => void;
-  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #askedAt = Date.now();
+  #isAnswered = false;
+  /** The head of an answer of which more may stand in the same message, and what has come of its body. */
+  #head: ResponseHead | undefined;
+  #begun: Uint8Array[] = [];
   #writer: ResponseWriter | undefined;
   #ended = false;
   #isUploading = false;
@@ -34,7 +47,6 @@ export class HttpExchange implements StreamHandler {
     this.answer = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#timer = setTimeout(() => this.#timeOut(), RESPONSE_TIMEOUT_MS);
   }
 
   /** Calls back, perhaps more than once, when the browser has its answer or gets no more of it. */
@@ -44,8 +56,15 @@ export class HttpExchange implements StreamHandler {
 
   /** There is no stream, or it became something else than an HTTP exchange: nothing is left to wait for. */
   retire(): void {
-    clearTimeout(this.#timer);
+    this.#isAnswered = true;
     this.#tellOver();
+  }
+
+  /** Looks whether it has waited for too long; to be called every ten seconds or so until it is over. */
+  look(now: number): void {
+    if (this.#isAnswered) this.#writer?.look(now);
+    else if (now - this.#askedAt >= RESPONSE_TIMEOUT_MS)
+      this.#stream().fail(new StreamError("upstream_timeout", "no answer from the instance"));
   }
 
   /** Ends it both ways, whatever of the answer is on its way. */
@@ -56,31 +75,29 @@ export class HttpExchange implements StreamHandler {
   }
 
   response(head: ResponseHead): void {
-    clearTimeout(this.#timer);
-    const headers = responseHeaders(head.headers);
-    this.#keep?.(headers, head);
-    const hasBody = !this.#isHead && !NULL_BODY.has(head.status);
-    if (hasBody) this.#writer = this.#openBody(headers);
-    const body = this.#writer?.readable ?? null;
-    const encodeBody = headers.has("content-encoding") ? "manual" : "automatic";
-    this.#resolve(new Response(body, { status: head.status, headers, encodeBody }));
+    this.#isAnswered = true;
+    this.#head = head;
+    // The rest of the message is read before that.
+    queueMicrotask(() => this.#answer());
   }
 
   data(payload: Uint8Array): void {
-    if (this.#writer) this.#writer.write(payload);
+    if (this.#head) this.#begun.push(payload);
+    else if (this.#writer) this.#writer.write(payload);
     else this.#stream().consume(payload.byteLength);
   }
 
   end(): void {
     this.#ended = true;
-    if (this.#writer) this.#writer.end();
-    else this.#tellOver();
+    if (this.#head) this.#answer();
+    else this.#endBody();
     // The application has said all it has to say: nobody waits for the rest of the request.
     if (this.#isUploading) this.#stream().fail(new StreamError("cancelled", "answered before the end"));
   }
 
   reset(error: StreamError): void {
-    clearTimeout(this.#timer);
+    this.#answer();
+    this.#isAnswered = true;
     this.#wakeUpload?.();
     if (this.#ended) return;
     this.#reject(error);
@@ -125,6 +142,41 @@ export class HttpExchange implements StreamHandler {
     }
   }
 
+  /** Answers with what has come: the whole answer or its beginning. */
+  #answer(): void {
+    const head = this.#head;
+    if (!head) return;
+    const begun = this.#begun;
+    this.#head = undefined;
+    this.#begun = [];
+    try {
+      this.#resolve(this.#response(head, begun));
+    } catch (error) {
+      const failure = asStreamError(error);
+      this.#reject(failure);
+      this.#stream().fail(failure);
+    }
+    for (const payload of begun) this.data(payload);
+    if (this.#ended) this.#endBody();
+  }
+
+  #response({ status, headers: fields }: ResponseHead, begun: readonly Uint8Array[]): Response {
+    const headers = responseHeaders(fields);
+    this.#keep?.(headers, { status, headers: fields });
+    const encodeBody = headers.has("content-encoding") ? "manual" : "automatic";
+    const init: ResponseInit = { status, headers, encodeBody };
+    if (this.#isHead || NULL_BODY.has(status)) return new Response(null, init);
+    const whole = this.#ended ? wholeBody(begun, headers) : undefined;
+    if (whole) return new Response(whole, init);
+    this.#writer = this.#openBody(headers);
+    return new Response(this.#writer.readable, init);
+  }
+
+  #endBody(): void {
+    if (this.#writer) this.#writer.end();
+    else this.#tellOver();
+  }
+
   #openBody(headers: Headers): ResponseWriter {
     return new ResponseWriter(headers, {
       consumed: (bytes) => this.#stream().consume(bytes),
@@ -132,8 +184,19 @@ export class HttpExchange implements StreamHandler {
       over: () => this.#tellOver(),
     });
   }
+}
 
-  #timeOut(): void {
-    this.#stream().fail(new StreamError("upstream_timeout", "no answer from the instance"));
+/** A body that is all here, in memory of its own; undefined where it is long, or not as long as was said. */
+function wholeBody(parts: readonly Uint8Array[], headers: Headers): Uint8Array | undefined {
+  let bytes = 0;
+  for (const part of parts) bytes += part.byteLength;
+  const said = headers.get("content-length");
+  if (bytes > WHOLE_BYTES || (said !== null && Number(said) !== bytes)) return undefined;
+  const body = new Uint8Array(bytes);
+  let offset = 0;
+  for (const part of parts) {
+    body.set(part, offset);
+    offset += part.byteLength;
   }
+  return body;
 }

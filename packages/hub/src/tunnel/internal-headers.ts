@@ -59,11 +59,11 @@ export function isSignedOutAnswer(response: Response): boolean {
 }
 
 function withHeader(request: Request, name: string, value: object): Request {
-  const headers = new Headers();
-  for (const [field, text] of request.headers)
-    if (!field.startsWith("x-orchestrator-")) headers.append(field, text);
-  headers.set(name, encodeURIComponent(JSON.stringify(value)));
-  return new Request(request, { headers, redirect: "manual" });
+  const copy = new Request(request, { redirect: "manual" });
+  for (const field of request.headers.keys())
+    if (field.startsWith("x-orchestrator-")) copy.headers.delete(field);
+  copy.headers.set(name, encodeURIComponent(JSON.stringify(value)));
+  return copy;
 }
 
 function readHeader<T>(request: Request, name: string, schema: v.GenericSchema<unknown, T>): T | undefined {

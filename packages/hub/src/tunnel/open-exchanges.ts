@@ -8,10 +8,13 @@ import type { HttpExchange } from "./http-exchange.ts";
 
 /** An answer that takes longer than this is like a socket. */
 const LONG_MS = 60_000;
+/** How often those in progress are looked at. */
+const LOOK_MS = 10_000;
 
 interface OpenExchange extends OpenSession {
   exchange: HttpExchange;
-  timer: ReturnType<typeof setTimeout>;
+  /** When it is long, milliseconds since the epoch. */
+  longAt: number;
   isLong: boolean;
   /** Of a page in path mode. */
   isPath: boolean;
@@ -20,6 +23,10 @@ interface OpenExchange extends OpenSession {
 export class OpenExchanges {
   readonly #open = new Set<OpenExchange>();
   readonly #changed: () => void;
+  /** One for all, set while there is any: it keeps the object in memory, as they do. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When it goes off, milliseconds since the epoch. */
+  #timerAt = 0;
 
   /** `changed` is called when a long one has come to be, and when it is over. */
   constructor(changed: () => void) {
@@ -28,16 +35,13 @@ export class OpenExchanges {
 
   add(exchange: HttpExchange, { sessionId, checkAt, prefix }: Opener): void {
     const now = Date.now();
-    const becomeLong = () => {
-      open.isLong = true;
-      this.#changed();
-    };
     // One that is due sooner must be known sooner.
-    const timer = setTimeout(becomeLong, Math.max(0, Math.min(LONG_MS, checkAt - now)));
+    const longAt = now + Math.max(0, Math.min(LONG_MS, checkAt - now));
     const isPath = prefix !== "";
-    const open: OpenExchange = { sessionId, checkAt, usedAt: now, exchange, timer, isLong: false, isPath };
+    const open: OpenExchange = { sessionId, checkAt, usedAt: now, exchange, longAt, isLong: false, isPath };
     this.#open.add(open);
     exchange.onOver(() => this.#over(open));
+    this.#lookBy(Math.min(longAt, now + LOOK_MS));
   }
 
   /** Those that have lasted for long enough to be asked after. */
@@ -72,9 +76,33 @@ export class OpenExchanges {
     return [...this.#open].filter((open) => open.sessionId === sessionId);
   }
 
+  #lookBy(at: number): void {
+    if (this.#timer !== undefined && this.#timerAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(() => this.#look(), Math.max(0, at - Date.now()));
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const now = Date.now();
+    let [next, hasBecomeLong] = [now + LOOK_MS, false];
+    for (const open of this.#open) {
+      open.exchange.look(now);
+      if (open.isLong) continue;
+      if (now < open.longAt) next = Math.min(next, open.longAt);
+      else hasBecomeLong = open.isLong = true;
+    }
+    if (hasBecomeLong) this.#changed();
+    if (this.#open.size > 0) this.#lookBy(next);
+  }
+
   #over(open: OpenExchange): void {
-    clearTimeout(open.timer);
-    this.#open.delete(open);
+    if (!this.#open.delete(open)) return;
+    if (this.#open.size === 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
     if (open.isLong) this.#changed();
   }
 }

@@ -7,6 +7,7 @@ import {
 } from "@ai-orchestrator/protocol";
 import { type ErrorCode } from "../error-codes.ts";
 import { errorResponse, HubError, type ErrorDetail } from "../errors.ts";
+import { targetOf } from "../request-path.ts";
 import { keepOf } from "./copy-rules.ts";
 import { requestFields, responseHeaders, type VerifiedViewer } from "./headers.ts";
 import { HttpExchange } from "./http-exchange.ts";
@@ -30,21 +31,23 @@ const PAGE_OF: Record<StreamErrorCode, ErrorCode> = {
   overloaded: "too_many_streams",
 };
 
+export type Ways = Pick<ErrorDetail, "link" | "otherLink">;
+
 /** Proxies one request; whatever fails before the answer's head is an error page with these ways on, never an exception. */
 export async function proxy(
   active: InstanceConnection,
   request: Request,
   viewer: VerifiedViewer,
-  ways: Pick<ErrorDetail, "link" | "otherLink">,
+  waysOn: () => Ways,
 ): Promise<Response> {
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   try {
     return await (isUpgrade ? proxyWebSocket(active, request, viewer) : proxyHttp(active, request, viewer));
   } catch (error) {
-    if (error instanceof HubError) return errorResponse(error.code, request, ways);
+    if (error instanceof HubError) return errorResponse(error.code, request, waysOn());
     if (error instanceof VersionOneError)
-      return errorResponse(error.page, request, { ...ways, message: error.message });
-    if (error instanceof StreamError) return errorResponse(PAGE_OF[error.code], request, ways);
+      return errorResponse(error.page, request, { ...waysOn(), message: error.message });
+    if (error instanceof StreamError) return errorResponse(PAGE_OF[error.code], request, waysOn());
     throw error;
   }
 }
@@ -116,9 +119,8 @@ function opened(stream: ExchangeStream | undefined): ExchangeStream {
 }
 
 function headOf(request: Request, kind: RequestHead["kind"], viewer: VerifiedViewer): ViewerHead {
-  const { pathname, search } = new URL(request.url);
   const fields = requestFields(request.headers, viewer);
   // Lengths come from the framing: what has no body has no length either.
   const headers = request.body === null ? fields.filter(([name]) => name !== "content-length") : fields;
-  return { kind, method: request.method, target: pathname + search, headers, prefix: viewer.prefix };
+  return { kind, method: request.method, target: targetOf(request), headers, prefix: viewer.prefix };
 }

@@ -4,7 +4,6 @@
  * other body has a deadline.
  */
 
-const SILENCE_CHECK_MS = 10_000;
 /** Silent for this long and not an event stream: whatever it was, nobody waits for it. */
 const MAX_SILENCE_MS = 300_000;
 
@@ -25,7 +24,6 @@ export class ResponseWriter {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #events: ResponseWriterEvents;
   readonly #isEventStream: boolean;
-  readonly #timer: ReturnType<typeof setInterval>;
   #silentSince = Date.now();
   /** True between two events of an event stream: only there may a comment stand. */
   #isBetweenEvents = true;
@@ -41,7 +39,6 @@ export class ResponseWriter {
     this.readable = pipe.readable;
     this.#writer = pipe.writable.getWriter();
     this.#writer.closed.catch(() => this.#abandon()).finally(() => events.over());
-    this.#timer = setInterval(() => this.#checkSilence(), SILENCE_CHECK_MS);
   }
 
   write(payload: Uint8Array): void {
@@ -54,26 +51,24 @@ export class ResponseWriter {
   }
 
   end(): void {
-    clearInterval(this.#timer);
     // The reader may have gone between the last byte and here; there is nobody left to tell.
     this.#writer.close().catch(() => undefined);
   }
 
   abort(error: Error): void {
-    clearInterval(this.#timer);
     this.#writer.abort(error).catch(() => undefined);
   }
 
-  #checkSilence(): void {
+  /** Looks after a silent body; to be called every ten seconds or so until the end. */
+  look(now: number): void {
     if (this.#isEventStream && this.#isBetweenEvents)
       this.#writer.write(COMMENT).catch(() => this.#abandon());
-    else if (Date.now() - this.#silentSince > MAX_SILENCE_MS) this.#abandon();
+    else if (now - this.#silentSince > MAX_SILENCE_MS) this.#abandon();
   }
 
   #abandon(): void {
     if (this.#isAbandoned) return;
     this.#isAbandoned = true;
-    clearInterval(this.#timer);
     this.#events.abandoned();
     this.#writer.abort().catch(() => undefined);
   }

@@ -8,6 +8,7 @@ import type { Inspection, Presence, RefreshAnswer, SignedOut, TunnelRpc } from "
 import type { Env } from "../env.ts";
 import { errorResponse } from "../errors.ts";
 import { Alarm } from "../alarm.ts";
+import { pathOf } from "../request-path.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 import { Access } from "./access.ts";
 import { closeQuietly } from "./close-socket.ts";
@@ -68,11 +69,11 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     if (!viewer || !this.#isOwner(viewer.userId)) return errorResponse("not_found", request);
     const refused = this.#refusal(viewer);
     if (refused) return refused;
-    if (new URL(request.url).pathname === instanceRoutes.presence) return this.#acceptMark(request, viewer);
+    if (pathOf(request) === instanceRoutes.presence) return this.#acceptMark(request, viewer);
     const active = this.#link.proven();
     if (!active) return this.#offline(request, viewer.prefix);
     // By the list that came with this connection: where another takes its place meanwhile, this one opens nothing.
-    const admitted = await this.#access.admit(viewer);
+    const admitted = this.#access.isOpen ? { viewer } : await this.#access.admit(viewer);
     if ("refused" in admitted) return this.#notOnList(request, admitted.refused);
     // What was closed while that was asked had nothing open yet.
     const response = this.#refusal(viewer) ?? (await this.#proxy(active, request, admitted.viewer));
@@ -223,9 +224,9 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
   #proxy(active: InstanceConnection, request: Request, viewer: VerifiedViewer): Promise<Response> {
     const copy = copyAnswer(active.attachment, viewer.copy);
     if (copy) return Promise.resolve(copy);
-    const ways = this.#waysOn(request);
-    if (active.attachment.protocol === 2) return proxy(active, request, viewer, ways);
-    return proxyVersionOne(active, request, viewer, { ...ways, hubOrigin: this.env.HUB_ORIGIN });
+    const waysOn = () => this.#waysOn(request);
+    if (active.attachment.protocol === 2) return proxy(active, request, viewer, waysOn);
+    return proxyVersionOne(active, request, viewer, { waysOn, hubOrigin: this.env.HUB_ORIGIN });
   }
 
   #offline(request: Request, prefix: string): Response {
