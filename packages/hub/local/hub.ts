@@ -2,10 +2,17 @@
 import { readFileSync } from "node:fs";
 import { get } from "node:http";
 import path from "node:path";
-import { Miniflare, NoOpLog, convertV4MiniflareOptions, type V4MiniflareOptions } from "miniflare";
+import {
+  Miniflare,
+  NoOpLog,
+  convertV4MiniflareOptions,
+  type V4WorkerdStructuredLog,
+  type V4WorkerOptions,
+} from "miniflare";
 import { errorMeaning } from "../src/error-codes.ts";
 import { routes } from "../src/routes.ts";
 import { claudecodeuiCommand } from "./claudecodeui.ts";
+import { databaseWorker } from "./database.ts";
 import { applyMigrations } from "./migrations.ts";
 import { withoutSignalHandlers } from "./signals.ts";
 import { localOrigin } from "./local-origin.ts";
@@ -41,12 +48,13 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   Object.assign(process.env, offline);
   const addresses = await loopbackAddresses();
   // Miniflare would end the process with 130 at Ctrl-C, before anything else can be ended in order.
+  const { workers, connect, ...shared } = miniflareOptions(options, addresses);
   const miniflare = withoutSignalHandlers(
-    () => new Miniflare(convertV4MiniflareOptions(miniflareOptions(options, addresses))),
+    () => new Miniflare(convertV4MiniflareOptions({ ...shared, workers })),
   );
   try {
     await miniflare.ready;
-    const db = await miniflare.getD1Database("DB");
+    const db = connect(miniflare);
     await applyMigrations(db, path.join(hubPackage, "migrations"));
     const origin = localOrigin(options.port);
     return {
@@ -78,15 +86,33 @@ function quoted(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-function miniflareOptions(options: HubOptions, addresses: string[]): V4MiniflareOptions {
-  const worker = JSON.parse(readFileSync(built.options, "utf8")) as Record<string, unknown> & {
+function miniflareOptions(options: HubOptions, addresses: string[]) {
+  const worker = hubWorker(options, addresses);
+  const { options: database, connect } = databaseWorker(worker.d1Databases ?? {});
+  return {
+    workers: [worker, database],
+    connect,
+    rootPath: path.dirname(built.worker),
+    host: "127.0.0.1",
+    port: 0,
+    // The folder in which wrangler's own commands look with `--persist-to <state folder>`.
+    resourcePersistencePath: path.join(options.stateFolder, "v3"),
+    cf: false,
+    telemetry: { enabled: false },
+    log: new NoOpLog(),
+    handleStructuredLogs: ({ level, message }: V4WorkerdStructuredLog) =>
+      options.onLog?.(level, withoutQueries(message)),
+  };
+}
+
+function hubWorker(options: HubOptions, addresses: string[]): V4WorkerOptions {
+  const worker = JSON.parse(readFileSync(built.options, "utf8")) as V4WorkerOptions & {
     bindings: Record<string, unknown>;
     assets: { directory: string };
   };
   return {
     ...worker,
     name: "hub",
-    rootPath: path.dirname(built.worker),
     modules: true,
     scriptPath: built.worker,
     // Static files too, because nothing else compresses them here.
@@ -103,16 +129,8 @@ function miniflareOptions(options: HubOptions, addresses: string[]): V4Miniflare
       CONNECT_COMMAND: `node ${quoted(built.connectorCli)}`,
       START_COMMAND: claudecodeuiCommand,
     },
-    host: "127.0.0.1",
-    port: 0,
     // Browsers may try `::1` for `hub.localhost` first: what the hub left free there, another user could take.
     // By its name, because whatever went to the default export would cross two Workers more, which cost a third of a request.
     unsafeDirectSockets: addresses.map((host) => ({ host, port: options.port, entrypoint: "direct" })),
-    // The folder in which wrangler's own commands look with `--persist-to <state folder>`.
-    resourcePersistencePath: path.join(options.stateFolder, "v3"),
-    cf: false,
-    telemetry: { enabled: false },
-    log: new NoOpLog(),
-    handleStructuredLogs: ({ level, message }) => options.onLog?.(level, withoutQueries(message)),
   };
 }
