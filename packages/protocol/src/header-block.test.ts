@@ -197,6 +197,18 @@ describe("bytes pass unchanged", () => {
   });
 });
 
+test("every byte that may stand in a value is itself, and no other may stand there", () => {
+  for (let byte = 0; byte < 256; byte++) {
+    const payload = Uint8Array.from(
+      naiveResponsePayload({ status: 200, headers: [["a", `x${String.fromCharCode(byte)}y`]] }, "latin1"),
+    );
+    const naive = naiveReadResponse(Array.from(payload), "latin1");
+    expect(attempt(() => decodeResponseHead(payload, "latin1"))).toEqual(naive);
+    if (!("ok" in naive)) continue;
+    expect(toHex(encodeResponseHead(naive.ok, "latin1"))).toBe(toHex(payload));
+  }
+});
+
 describe("sizes", () => {
   /** A response whose block is exactly this long. */
   const ofSize = (bytes: number) => ({
