@@ -1,13 +1,15 @@
 /** All streams of one connection, either end. The owner moves messages; this decides what they mean. */
-import { asStreamError, ConnectionError, describeThrown, STREAM_ERRORS, StreamError } from "./errors.ts";
+import { asStreamError, ConnectionError, describeThrown, StreamError } from "./errors.ts";
 import { FrameWriter } from "./frame-writer.ts";
+import { encodeReset } from "./frame-payloads.ts";
 import { FrameFlag, FrameType, readFrames, type Frame, type FrameVisitor } from "./frames.ts";
 import { decodeRequestHead, encodeRequestHead, type HeaderText, type RequestHead } from "./header-block.ts";
 import { LIMITS, type PeerLimits } from "./limits.ts";
-import { encodeCode } from "./reason.ts";
+import { Path } from "./path.ts";
 import type { StreamHandler } from "./stream-handler.ts";
 import type { StreamLink, StreamState } from "./stream-link.ts";
 import { Stream } from "./stream.ts";
+import { Turns } from "./turns.ts";
 
 export interface ConnectionOptions {
   role: "hub" | "connector";
@@ -20,6 +22,13 @@ export interface ConnectionOptions {
   send: (message: Uint8Array<ArrayBuffer>) => void;
   /** Calls back at the end of this turn of the event loop; default: a microtask. */
   schedule?: ((flush: () => void) => void) | undefined;
+  /** Milliseconds since any time; default: `Date.now`. */
+  now?: () => number;
+  /**
+   * Bytes of bodies that may still be sent now, so that everything else finds little before it; asked before each frame of a
+   * body. Whoever gives it calls `drained` when there is room again. Default: no bound.
+   */
+  room?: () => number;
   /** Connector only: a new stream. Set `stream.handler` before returning; `ended` if the request has no body. */
   request?: (stream: Stream, head: RequestHead, ended: boolean) => void;
 }
@@ -29,6 +38,8 @@ const MAX_STREAM_ID = 0xffff_ffff;
 export class Connection implements StreamLink, FrameVisitor {
   readonly role: "hub" | "connector";
   readonly text: HeaderText;
+  readonly path: Path;
+  readonly #turns: Turns | undefined;
   readonly #options: ConnectionOptions;
   readonly #writer: FrameWriter;
   readonly #streams = new Map<number, Stream>();
@@ -40,6 +51,9 @@ export class Connection implements StreamLink, FrameVisitor {
     this.role = options.role;
     this.text = options.text;
     this.#options = options;
+    this.path = new Path(options.now ?? Date.now);
+    const { room } = options;
+    if (room) this.#turns = new Turns(() => room() > this.#writer.waitingBytes);
     this.#writer = new FrameWriter((message) => this.#send(message), options.schedule);
   }
 
@@ -123,12 +137,22 @@ export class Connection implements StreamLink, FrameVisitor {
     this.#writer.flush();
   }
 
+  /** There is room again: streams whose bodies wait for it write in turn. */
+  drained(): void {
+    this.#turns?.give();
+  }
+
   write(frame: Frame): void {
     this.#writer.write(frame);
   }
 
+  admits(stream: Stream): boolean {
+    return this.#turns === undefined || this.#turns.admits(stream);
+  }
+
   release(stream: Stream): void {
     this.#streams.delete(stream.id);
+    this.#turns?.forget(stream);
   }
 
   hold(bytes: number): void {
@@ -196,7 +220,7 @@ export class Connection implements StreamLink, FrameVisitor {
   }
 
   #refuse(streamId: number, { code, message }: StreamError): void {
-    const payload = encodeCode(STREAM_ERRORS[code], message);
+    const payload = encodeReset(code, message);
     this.write({ type: FrameType.RESET, flags: 0, streamId, payload });
   }
 }

@@ -20,6 +20,8 @@ describe("the table of SPEC.md, section 9, and limits.ts say the same", () => {
     ["control message", LIMITS.controlBytes],
     ["header block", LIMITS.headerBlockBytes],
     ["default stream window", LIMITS.streamWindowBytes],
+    ["grown window", LIMITS.grownWindowBytes],
+    ["growth of all windows", LIMITS.windowGrowthBytes],
     ["held by a connection", LIMITS.connectionHeldBytes],
     ["window, ever", LIMITS.maxWindowBytes],
     ["streams at once", LIMITS.maxStreams],

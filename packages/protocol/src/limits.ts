@@ -8,8 +8,11 @@ export const LIMITS = {
   controlBytes: 1024 * 1024,
   /** Bytes of a header block, which must fit one frame. */
   headerBlockBytes: 64 * 1024,
-  /** Bytes a peer may have in flight on one stream before credit returns. */
+  /** Bytes a peer may have in flight on one stream before credit returns, as long as its window has not grown. */
   streamWindowBytes: 512 * 1024,
+  /** What a window grows to, and what all windows of a connection may grow by together, in bytes. */
+  grownWindowBytes: 4 * 1024 * 1024,
+  windowGrowthBytes: 8 * 1024 * 1024,
   /** The largest window a stream may ever have. */
   maxWindowBytes: 0x7fff_ffff,
   /** Bytes that one end holds for all streams of a connection: an object of the hub has 128 MiB in all. */

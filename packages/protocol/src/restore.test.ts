@@ -94,7 +94,7 @@ describe("a hub that lost its memory", () => {
     );
   });
 
-  test("keeps five numbers of a stream, and nothing else", () => {
+  test("keeps six numbers of a stream, and nothing else", () => {
     const pair = new Pair();
     const { hub, connector } = pair.openWebSocket();
     hub.stream?.writeMessageFrame(new Uint8Array(10), { text: false, more: false });
@@ -103,7 +103,7 @@ describe("a hub that lost its memory", () => {
     expect(hub.stream?.state).toEqual({
       id: 1,
       sendCredit: 524_278,
-      receive: { available: 524_268, unreturned: 20 },
+      receive: { available: 524_268, unreturned: 20, size: 524_288 },
       localEnded: false,
       remoteEnded: false,
     });

@@ -15,6 +15,6 @@ export interface StreamHandler {
   /** The peer's half of a WebSocket ended. */
   close?(code: number, reason: string): void;
   reset(error: StreamError): void;
-  /** Credit came back. */
+  /** Credit came back, or what is to be sent has room again. */
   writable(): void;
 }

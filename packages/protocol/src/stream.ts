@@ -1,11 +1,6 @@
 /** One stream, either end: its state, its two windows, and which frames are legal now. SPEC.md sections 4 and 5. */
-import {
-  asStreamError,
-  STREAM_ERRORS,
-  StreamError,
-  streamErrorName,
-  type StreamErrorCode,
-} from "./errors.ts";
+import { asStreamError, StreamError, type StreamErrorCode } from "./errors.ts";
+import { decodeCredit, decodeReset, encodeCredit, encodeReset } from "./frame-payloads.ts";
 import { FrameFlag, FrameType, type Frame } from "./frames.ts";
 import {
   decodeResponseHead,
@@ -18,8 +13,6 @@ import { decodeCode, encodeCode } from "./reason.ts";
 import type { StreamHandler } from "./stream-handler.ts";
 import type { StreamLink, StreamOptions, StreamState } from "./stream-link.ts";
 import { ReceiveWindow, SendWindow } from "./window.ts";
-
-const EMPTY = new Uint8Array(0);
 
 export class Stream {
   readonly id: number;
@@ -35,13 +28,15 @@ export class Stream {
   #over = false;
   /** What this stream has put on its connection's account. */
   #onAccount = 0;
+  /** How far it has got, for its turn among those that write bodies. */
+  turn = 0;
 
   constructor(link: StreamLink, options: StreamOptions, restored?: StreamState) {
     this.#link = link;
     this.id = options.id;
     this.kind = options.kind;
     this.#send = new SendWindow(restored?.sendCredit ?? options.sendCredit);
-    this.#receive = new ReceiveWindow(options.receiveWindow, restored?.receive);
+    this.#receive = new ReceiveWindow(link.path, options.receiveWindow, restored?.receive);
     if (!restored) return;
     this.#status = 101;
     this.#localEnded = restored.localEnded;
@@ -89,16 +84,30 @@ export class Stream {
   }
 
   /**
-   * Sends as much of `data` as there is credit for, in frames, and returns how many bytes that was; the caller keeps the
-   * rest until `writable`. The bytes sent must not change until the end of the turn.
+   * Sends as much of `data` as there is credit and room for, in frames, and returns how many bytes that was; the caller
+   * keeps the rest until `writable`. The bytes sent must not change until the end of the turn.
    */
   write(data: Uint8Array): number {
     if (this.#over || this.#localEnded) return data.byteLength;
     const size = Math.min(data.byteLength, this.#send.credit);
-    for (let offset = 0; offset < size; offset += LIMITS.framePayloadBytes) {
-      this.#data(data.subarray(offset, Math.min(offset + LIMITS.framePayloadBytes, size)), 0);
+    let sent = 0;
+    while (sent < size && this.#link.admits(this)) {
+      const end = Math.min(sent + LIMITS.framePayloadBytes, size);
+      this.turn += end - sent;
+      this.#data(data.subarray(sent, end), 0);
+      sent = end;
     }
-    return size;
+    return sent;
+  }
+
+  /** It is this stream's turn to write. */
+  takeTurn(): void {
+    if (this.#over || this.#localEnded) return;
+    try {
+      this.handler?.writable();
+    } catch (error) {
+      this.fail(asStreamError(error));
+    }
   }
 
   /** Sends one frame of a WebSocket message; at most `credit` and `LIMITS.framePayloadBytes` bytes. */
@@ -110,7 +119,7 @@ export class Stream {
   /** Ends our half of an HTTP exchange. */
   end(): void {
     if (this.#over || this.#localEnded) return;
-    this.#frame(FrameType.DATA, FrameFlag.END, EMPTY);
+    this.#frame(FrameType.DATA, FrameFlag.END, new Uint8Array(0));
     this.#endLocal();
   }
 
@@ -140,18 +149,16 @@ export class Stream {
     if (this.#over) return;
     if (bytes > this.held)
       return this.fail(new StreamError("internal_error", "more was consumed than received"));
+    if (this.#remoteEnded) return this.#receive.consumeLast(bytes);
     const credit = this.#receive.consume(bytes);
-    if (credit === 0 || this.#remoteEnded) return;
-    const payload = new Uint8Array(4);
-    new DataView(payload.buffer).setUint32(0, credit);
-    this.#frame(FrameType.WINDOW, 0, payload);
+    if (credit > 0) this.#frame(FrameType.WINDOW, 0, encodeCredit(credit));
   }
 
   /** Ends the stream early, both ways; the handler is not called. What it holds is taken for dropped. */
   reset(code: StreamErrorCode, reason = ""): void {
     this.#settle(this.#onAccount);
     if (this.#over) return;
-    this.#frame(FrameType.RESET, 0, encodeCode(STREAM_ERRORS[code], reason));
+    this.#frame(FrameType.RESET, 0, encodeReset(code, reason));
     this.#release();
   }
 
@@ -189,11 +196,8 @@ export class Stream {
         return this.#onWindow(frame.payload);
       case FrameType.CLOSE:
         return this.#onClose(frame.payload);
-      case FrameType.RESET: {
-        const { code, reason } = decodeCode(frame.payload);
-        const name = streamErrorName(code);
-        return this.abandon(new StreamError(name, reason === "" ? name : reason));
-      }
+      case FrameType.RESET:
+        return this.abandon(decodeReset(frame.payload));
       case FrameType.REQUEST:
         throw new StreamError("protocol_error", "REQUEST on an open stream");
       default:
@@ -202,6 +206,7 @@ export class Stream {
 
   #onResponse(frame: Frame): void {
     if (this.#link.role !== "hub" || this.#status !== undefined) throw misplaced("RESPONSE");
+    this.#link.path.measure(this.#receive.usedSince);
     const head = decodeResponseHead(frame.payload, this.#link.text);
     const ends = (frame.flags & FrameFlag.END) !== 0;
     if (head.status === 101 && (this.kind !== "websocket" || ends)) throw misplaced("status 101");
@@ -231,8 +236,7 @@ export class Stream {
   }
 
   #onWindow(payload: Uint8Array): void {
-    if (payload.byteLength !== 4) throw new StreamError("protocol_error", "malformed WINDOW");
-    this.#send.grant(new DataView(payload.buffer, payload.byteOffset, 4).getUint32(0));
+    this.#send.grant(decodeCredit(payload));
     if (!this.#localEnded) this.handler?.writable();
   }
 
@@ -247,6 +251,7 @@ export class Stream {
   #settle(bytes: number): void {
     this.#link.hold(-bytes);
     this.#onAccount -= bytes;
+    if (this.#over && this.#onAccount === 0) this.#receive.release();
   }
 
   #data(payload: Uint8Array, flags: number): void {
@@ -285,6 +290,7 @@ export class Stream {
   #release(): void {
     if (this.#over) return;
     this.#over = true;
+    if (this.#onAccount === 0) this.#receive.release();
     this.#link.release(this);
   }
 }

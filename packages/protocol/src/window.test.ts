@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { StreamError } from "./errors.ts";
 import { encodeFrames, FrameType } from "./frames.ts";
 import { LIMITS } from "./limits.ts";
+import { Path } from "./path.ts";
 import { Pair } from "./testing/pair.ts";
 import { ReceiveWindow, SendWindow } from "./window.ts";
 
@@ -30,7 +31,7 @@ describe("the sender's window", () => {
 
 describe("the receiver's window", () => {
   test("gives credit back from a quarter of its size on", () => {
-    const window = new ReceiveWindow(1000);
+    const window = new ReceiveWindow(new Path(() => 0), 1000);
     window.receive(1000);
     expect(window.consume(249)).toBe(0);
     expect(window.consume(1)).toBe(250);
@@ -43,7 +44,8 @@ describe("the receiver's window", () => {
     const step = fc.record({ receive: fc.nat({ max: 400 }), consume: fc.nat({ max: 400 }) });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1000 }), fc.array(step), (size, steps) => {
-        let window = new ReceiveWindow(size);
+        const path = new Path(() => 0);
+        let window = new ReceiveWindow(path, size);
         let held = 0;
         let sender = size;
         for (const { receive, consume } of steps) {
@@ -59,7 +61,7 @@ describe("the receiver's window", () => {
           expect(available).toBe(sender);
           expect(available + unreturned + held).toBe(size);
           expect(unreturned).toBeLessThan(size / 4 + 1);
-          window = new ReceiveWindow(size, window.state);
+          window = new ReceiveWindow(path, size, window.state);
         }
       }),
     );

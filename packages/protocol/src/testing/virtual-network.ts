@@ -11,8 +11,14 @@ export interface NetworkOptions {
   latencyMs: number;
   /** Each way; infinite by default. */
   bytesPerMs?: number;
+  /** Up to so many milliseconds more for each message, at random but always the same; messages never overtake. */
+  jitterMs?: number;
   /** What both ends take. */
   limits?: Partial<PeerLimits>;
+  /** False: to both ends no time passes, so windows stay as they are. */
+  grows?: boolean;
+  /** Bytes that the connector lets wait in its socket before bodies must. Default: any number. */
+  roomBytes?: number;
   /** The connector's owner of each new stream. */
   serve: (stream: Stream) => StreamHandler;
 }
@@ -35,6 +41,9 @@ export class VirtualNetwork {
   readonly touched = new Set<number>();
   readonly messages: Record<Way, number> = { toHub: 0, toConnector: 0 };
   readonly #busyUntil: Record<Way, number> = { toHub: 0, toConnector: 0 };
+  readonly #lastArrival: Record<Way, number> = { toHub: 0, toConnector: 0 };
+  #random = 1;
+  #serveNext: NetworkOptions["serve"] | undefined;
   readonly #options: NetworkOptions;
 
   constructor(options: NetworkOptions) {
@@ -45,7 +54,10 @@ export class VirtualNetwork {
       local: limits,
       remote: limits,
       schedule: (flush: () => void) => this.clock.after(0, flush),
+      // In whole milliseconds, as workerd's.
+      now: () => (options.grows === false ? 0 : Math.floor(this.clock.now)),
     };
+    const { roomBytes } = options;
     this.hub = new Connection({
       ...common,
       role: "hub",
@@ -54,13 +66,28 @@ export class VirtualNetwork {
     });
     this.connector = new Connection({
       ...common,
+      ...(roomBytes === undefined ? {} : { room: () => roomBytes - this.waitingBytes }),
       role: "connector",
       text: "latin1",
       send: (message) => this.#carry("toHub", message),
       request: (stream) => {
-        stream.handler = options.serve(stream);
+        const serve = this.#serveNext ?? options.serve;
+        this.#serveNext = undefined;
+        stream.handler = serve(stream);
       },
     });
+  }
+
+  /** The next new stream's owner at the connector. */
+  serveNext(serve: NetworkOptions["serve"]): void {
+    this.#serveNext = serve;
+  }
+
+  /** Bytes that wait in the connector's socket. */
+  get waitingBytes(): number {
+    const { bytesPerMs = Number.POSITIVE_INFINITY } = this.#options;
+    const waitsMs = Math.max(0, this.#busyUntil.toHub - this.clock.now);
+    return waitsMs === 0 ? 0 : waitsMs * bytesPerMs;
   }
 
   #carry(way: Way, message: Uint8Array): void {
@@ -70,11 +97,23 @@ export class VirtualNetwork {
     this.#count(message, this.wire[way], 1);
     const leaves = Math.max(clock.now, this.#busyUntil[way]) + message.byteLength / bytesPerMs;
     this.#busyUntil[way] = leaves;
-    clock.after(leaves - clock.now + latencyMs, () => {
+    const arrives = Math.max(leaves + latencyMs + this.#jitter(), this.#lastArrival[way]);
+    this.#lastArrival[way] = arrives;
+    if (way === "toHub") {
+      clock.after(leaves - clock.now, () => {
+        if (this.#busyUntil[way] <= clock.now) this.connector.drained();
+      });
+    }
+    clock.after(arrives - clock.now, () => {
       this.#count(message, this.wire[way], -1);
       const failure = (way === "toHub" ? this.hub : this.connector).receive(message);
       if (failure) throw failure;
     });
+  }
+
+  #jitter(): number {
+    this.#random = (this.#random * 48_271) % 0x7fff_ffff;
+    return ((this.#options.jitterMs ?? 0) * this.#random) / 0x7fff_ffff;
   }
 
   #count(message: Uint8Array, wire: OnTheWire, sign: 1 | -1): void {

@@ -24,7 +24,7 @@ export interface Behaviour {
   temper: Temper;
 }
 
-/** Sends a body as fast as credit allows. */
+/** Sends a body as fast as credit and room allow. */
 export class Source {
   readonly #stream: Stream;
   readonly #bytes: number;
@@ -41,9 +41,10 @@ export class Source {
     const { id } = this.#stream;
     while (this.sent < this.#bytes) {
       const size = Math.min(PERIOD, this.#bytes - this.sent, this.#stream.credit);
-      if (size === 0) return;
       const from = placeIn(id, this.sent);
-      this.sent += this.#stream.write(PATTERN.subarray(from, from + size));
+      const sent = this.#stream.write(PATTERN.subarray(from, from + size));
+      if (sent === 0) return;
+      this.sent += sent;
     }
     if (this.#ends) this.#stream.end();
   }
