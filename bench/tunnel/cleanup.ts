@@ -3,6 +3,7 @@ import process from "node:process";
 
 type Close = () => Promise<void> | void;
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const open: Close[] = [];
 
 /** Notes that `close` is due; the function returned does it now, once. */
@@ -27,20 +28,30 @@ async function endAll(): Promise<void> {
   }
 }
 
-/** Runs `work` and ends whatever it leaves; a signal that asks for the end does so at once, with 130 as the exit code. */
+/**
+ * Runs `work` and ends whatever it leaves. A signal that asks for the end does so at once, with 130 as the exit code; what nobody has
+ * caught, such as an output that is closed, with 1.
+ */
 export async function withCleanup<T>(work: () => Promise<T>): Promise<T> {
-  const end = () => {
-    endAll().then(
-      () => process.exit(130),
-      () => process.exit(130),
-    );
+  const endWith = (code: number) => {
+    const exit = () => process.exit(code);
+    endAll().then(exit, exit);
   };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const name of signals) process.once(name, end);
+  const onSignal = () => {
+    endWith(130);
+  };
+  const onUncaught = (error: Error) => {
+    // Where the terminal is gone, nothing can be said.
+    if ((error as NodeJS.ErrnoException).code !== "EPIPE") console.error(error);
+    endWith(1);
+  };
+  for (const name of SIGNALS) process.once(name, onSignal);
+  process.on("uncaughtException", onUncaught);
   try {
     return await work();
   } finally {
     await endAll();
-    for (const name of signals) process.off(name, end);
+    for (const name of SIGNALS) process.off(name, onSignal);
+    process.off("uncaughtException", onUncaught);
   }
 }

@@ -15,7 +15,7 @@ export interface TunnelOptions {
   compare: string[];
 }
 
-export const groups = ["requests", "latency", "transfer", "websocket", "streaming", "page"] as const;
+const groups = ["requests", "latency", "transfer", "websocket", "streaming", "page"] as const;
 
 const DEFAULT_ROUNDS = 5;
 

@@ -11,6 +11,7 @@ export interface Table {
 }
 
 const HEAD: Row = ["", "median", "low – high", "× ssh -R", "low – high", "× version 1", "low – high"];
+const WITH_PARTS: Row = [...HEAD, "of which"];
 
 /** A table for each measure that has numbers, a row per path. */
 export function tablesOf(results: Results): Table[] {
@@ -22,7 +23,8 @@ export function tablesOf(results: Results): Table[] {
       return spread === undefined ? [] : [rowOf(results, measure, path, spread)];
     });
     const wanted = measure.better === "more" ? "more is better" : "less is better";
-    return [{ heading: `${measure.title} (${measure.unit}, ${wanted})`, rows: [HEAD, ...rows] }];
+    const head = rows.some(({ length }) => length > HEAD.length) ? WITH_PARTS : HEAD;
+    return [{ heading: `${measure.title} (${measure.unit}, ${wanted})`, rows: [head, ...rows] }];
   });
 }
 
@@ -31,7 +33,16 @@ function rowOf(results: Results, measure: Measure, path: PathName, spread: Sprea
   const ratios = (["ssh", "version-1"] as const).flatMap((other) =>
     cells(other === path ? undefined : ratioOf(results, id, path, other), 2),
   );
-  return [titleOf(path), ...cells(spread, digits), ...ratios];
+  return [titleOf(path), ...cells(spread, digits), ...ratios, ...partsOf(results, measure, path)];
+}
+
+/** What each kind of process has of it, where there is more than one. */
+function partsOf({ values }: Results, { id, digits }: Measure, path: PathName): Row {
+  const parts = Object.entries(values).flatMap(([key, ofKey]) => {
+    const spread = key.startsWith(`${id}:`) ? spreadOf(ofKey[path]) : undefined;
+    return spread === undefined ? [] : [`${key.slice(id.length + 1)} ${spread.median.toFixed(digits)}`];
+  });
+  return parts.length > 1 ? [parts.join(", ")] : [];
 }
 
 function cells(spread: Spread | undefined, digits: number): Row {

@@ -52,3 +52,9 @@ function withoutServices(work: () => void): void {
     if (isOurs) rmSync(POLICY, { force: true });
   }
 }
+
+/** What is compared with, by name and version. */
+export function versions(): string[] {
+  const said = [spawnSync(nginx.program, ["-v"]), spawnSync(ssh.program, ["-V"])];
+  return said.map(({ stderr }) => stderr.toString().trim().replace("nginx version: ", "").replace(/,.*/, ""));
+}

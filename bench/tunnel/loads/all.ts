@@ -1,5 +1,6 @@
 import { latency } from "./latency.ts";
 import type { Load } from "./load.ts";
+import { pageLoad } from "./page.ts";
 import { requestLoads } from "./requests.ts";
 import { streamingLoads } from "./streaming.ts";
 import { transferLoads } from "./transfer.ts";
@@ -12,4 +13,5 @@ export const loads: readonly Load[] = [
   ...transferLoads,
   webSocketLoad,
   ...streamingLoads,
+  pageLoad,
 ];

@@ -13,7 +13,7 @@ export interface Measure {
   digits: number;
 }
 
-/** What one run has shown: a number for each measure's id. */
+/** What one run has shown: a number for each measure's id; of what belongs to one kind of process, for `id:role`. */
 export type Sample = Record<string, number>;
 
 export interface Load {
@@ -23,6 +23,8 @@ export interface Load {
   measures: Measure[];
   /** The paths it cannot be driven through, if any. */
   without?: readonly PathName[];
+  /** Where the peak of the path's memory is to be known, too. */
+  memory?: { id: string; title: string };
   /** Throws where any of the work failed: a number with errors in it is none. */
   run(path: RunningPath): Promise<Sample>;
 }

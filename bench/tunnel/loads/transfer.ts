@@ -1,9 +1,10 @@
 /** Bodies: one of 256 MiB each way, and the same bytes in bodies that version 1 can carry. */
 import { once } from "node:events";
 import * as http from "node:http";
+import { withCpu } from "../cpu.ts";
 import { answerOf, begin, drain } from "../http.ts";
 import type { RunningPath } from "../paths/path.ts";
-import type { Load, Measure } from "./load.ts";
+import type { Load } from "./load.ts";
 
 const MIB = 1024 * 1024;
 const WHOLE = 256 * MIB;
@@ -35,23 +36,37 @@ interface Shape {
 }
 
 function transfer(id: string, title: string, { bytes, bodies, send }: Shape): Load {
-  const measure: Measure = { id, title, unit: "MB/s", better: "more", digits: 0 };
+  const cpu = `cpu-${id}`;
+  const all = bytes * bodies;
   const load: Load = {
     group: "transfer",
     upstream: "streams",
-    measures: [measure],
-    run: async (path) => {
-      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-      const begun = performance.now();
-      try {
-        for (let body = 0; body < bodies; body++) await send(path, agent, bytes);
-      } finally {
-        agent.destroy();
-      }
-      return { [id]: (bytes * bodies) / 1e6 / ((performance.now() - begun) / 1000) };
-    },
+    measures: [
+      { id, title, unit: "MB/s", better: "more", digits: 0 },
+      {
+        id: cpu,
+        title: `CPU of the path: ${title.toLowerCase()}`,
+        unit: "µs a KiB",
+        better: "less",
+        digits: 2,
+      },
+    ],
+    run: (path) =>
+      withCpu(path, cpu, async () => {
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+        const begun = performance.now();
+        try {
+          for (let body = 0; body < bodies; body++) await send(path, agent, bytes);
+        } finally {
+          agent.destroy();
+        }
+        const seconds = (performance.now() - begun) / 1000;
+        return { sample: { [id]: all / 1e6 / seconds }, count: all / 1024 };
+      }),
   };
-  return bodies === 1 ? { ...load, without: ["version-1"] } : load;
+  return bodies > 1
+    ? load
+    : { ...load, without: ["version-1"], memory: { id: `memory-${id}`, title: title.toLowerCase() } };
 }
 
 async function download(path: RunningPath, agent: http.Agent, bytes: number): Promise<void> {

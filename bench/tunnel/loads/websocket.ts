@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { WebSocket } from "ws";
 import { percentile } from "../../report.ts";
+import { withCpu } from "../cpu.ts";
 import type { RunningPath } from "../paths/path.ts";
 import type { Load, Sample } from "./load.ts";
 
@@ -24,6 +25,13 @@ export const webSocketLoad: Load = {
       digits: 0,
     },
     {
+      id: "cpu-ws-small",
+      title: "CPU of the path: echoes of 64 B",
+      unit: "µs an echo",
+      better: "less",
+      digits: 1,
+    },
+    {
       id: "ws-large",
       title: "WebSocket: echoes of 64 KiB, 16 in flight",
       unit: "MB/s each way",
@@ -36,18 +44,21 @@ export const webSocketLoad: Load = {
     try {
       await once(socket, "open");
       await echo(socket, { ...SMALL, seconds: 0.2 });
-      return await measure(socket);
+      return await measure(path, socket);
     } finally {
       socket.terminate();
     }
   },
 };
 
-async function measure(socket: WebSocket): Promise<Sample> {
+async function measure(path: RunningPath, socket: WebSocket): Promise<Sample> {
   const rtt = await roundTrip(socket);
-  const small = await echo(socket, SMALL);
+  const small = await withCpu(path, "cpu-ws-small", async () => {
+    const perSecond = await echo(socket, SMALL);
+    return { sample: { "ws-small": perSecond }, count: perSecond * SMALL.seconds };
+  });
   const large = await echo(socket, LARGE);
-  return { "ws-rtt": rtt, "ws-small": small, "ws-large": (large * LARGE.bytes) / 1e6 };
+  return { "ws-rtt": rtt, ...small, "ws-large": (large * LARGE.bytes) / 1e6 };
 }
 
 function open({ port, prefix, headers, origin }: RunningPath): WebSocket {

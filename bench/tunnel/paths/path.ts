@@ -12,6 +12,12 @@ export interface Target {
   environment?: Record<string, string>;
 }
 
+/** Ports of 127.0.0.1 on which processes shall offer their V8 inspector. */
+export interface Inspectors {
+  workerd: number;
+  connector: number;
+}
+
 export interface RunningPath {
   /** Where its near end listens on 127.0.0.1. */
   port: number;
@@ -21,8 +27,6 @@ export interface RunningPath {
   headers: Record<string, string>;
   /** Where a browser finds the program, below `prefix`; what changes something must come from there. */
   origin: string;
-  /** A link that signs a browser in, where it must be. */
-  signInLink?: () => Promise<string>;
   /** All that it is made of, the program at its end left out. */
   processes(): PathProcess[];
   stop: () => Promise<void>;
@@ -32,5 +36,5 @@ export interface Path {
   name: PathName;
   /** As tables name it. */
   title: string;
-  start(target: Target): Promise<RunningPath>;
+  start(target: Target, inspectors?: Inspectors): Promise<RunningPath>;
 }

@@ -15,9 +15,8 @@ export const tunnel: Path = {
     return {
       port: hub.port,
       prefix: "",
-      headers: await signIn(hub, `${origin}/1k`),
+      headers: await signIn(hub, `${origin}/`),
       origin,
-      signInLink: hub.signInLink,
       processes: () => [...hub.processes(), { role: "connector", pid: connector.pid }],
       stop: async () => {
         await connector.stop();

@@ -22,7 +22,6 @@ export const versionOne: Path = {
       prefix,
       headers: { host, cookie: viewer.cookieHeader(host) },
       origin: hub.origin,
-      signInLink: hub.signInLink,
       processes: () => [...hub.processes(), { role: "client", pid: client.pid }],
       stop: async () => {
         await client.stop();

@@ -10,21 +10,20 @@ import { processTree } from "../processes.ts";
 import { writeConfig } from "../workerd/config.ts";
 import { remoteDatabase } from "../workerd/remote-database.ts";
 import { connect, signIn, type PathHub } from "./hub-instance.ts";
-import type { Path } from "./path.ts";
+import type { Inspectors, Path, Target } from "./path.ts";
 
 /** The built hub on workerd alone, without Miniflare: what the platform has beside objects is stood in for. */
 export const workerd: Path = {
   name: "workerd",
   title: "tunnel, plain workerd",
-  start: async (target) => {
-    const { hub, pid, stop } = await startHub();
-    const { origin, connector } = await connect(hub, target);
+  start: async (target, inspectors) => {
+    const { hub, pid, stop } = await startHub(inspectors);
+    const { origin, connector } = await connect(hub, withInspector(target, inspectors));
     return {
       port: hub.port,
       prefix: "",
-      headers: await signIn(hub, `${origin}/1k`),
+      headers: await signIn(hub, `${origin}/`),
       origin,
-      signInLink: hub.signInLink,
       processes: () => [...processTree("workerd", pid), { role: "connector", pid: connector.pid }],
       stop: async () => {
         await connector.stop();
@@ -34,11 +33,20 @@ export const workerd: Path = {
   },
 };
 
-async function startHub(): Promise<{ hub: PathHub; pid: number; stop: () => Promise<void> }> {
+function withInspector(target: Target, inspectors?: Inspectors): Target {
+  if (inspectors === undefined) return target;
+  const NODE_OPTIONS = `--inspect=127.0.0.1:${inspectors.connector}`;
+  return { ...target, environment: { ...target.environment, NODE_OPTIONS } };
+}
+
+async function startHub(
+  inspectors?: Inspectors,
+): Promise<{ hub: PathHub; pid: number; stop: () => Promise<void> }> {
   const ports = { hub: await freePort(), database: await freePort() };
   const config = writeConfig(temporaryFolder("workerd"), ports);
+  const flags = inspectors === undefined ? [] : [`--inspector-addr=127.0.0.1:${inspectors.workerd}`];
   // The bindings' insides are workerd's own, and experimental to everybody else.
-  const child = startChild(binary(), ["serve", "--experimental", config]);
+  const child = startChild(binary(), ["serve", "--experimental", ...flags, config]);
   await untilListening(ports.hub, child);
   const db = remoteDatabase(ports.database);
   await applyMigrations(db, path.join(hubPackage, "migrations"));
