@@ -9,7 +9,7 @@
   // ── Proofs ──
   const MAX_AGE_MS = Number(page.dataset.proofMaxAge);
   /** The hub is asked for newer ones once the oldest is this old, while somebody looks. */
-  const LOOK_AT_MS = (MAX_AGE_MS * 2) / 3,
+  const LOOK_AT_MS = (MAX_AGE_MS * 5) / 6,
     LOOK_EVERY_MS = MAX_AGE_MS / 6,
     /** So long after somebody comes to the page, what proves nothing is not called silent: the hub is being asked. */
     ANSWER_MS = 3 * SECOND;

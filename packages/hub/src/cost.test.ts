@@ -4,16 +4,24 @@
  */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { HEARTBEAT_PING, HEARTBEAT_PONG, type SessionState } from "@ai-orchestrator/protocol";
+import {
+  HEARTBEAT_PING,
+  HEARTBEAT_PONG,
+  type RequestHead,
+  type SessionState,
+  type Stream,
+} from "@ai-orchestrator/protocol";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import document from "../../../docs/cost.md?raw";
 import { TestBrowser } from "../test/browser.ts";
-import { readCostDocument, type Units } from "../test/cost-document.ts";
+import { readCostDocument, type BillLine, type Units } from "../test/cost-document.ts";
 import { FakeGitHub } from "../test/fake-github.ts";
 import { connectFake, dial, type FakeConnector } from "../test/fake-connector.ts";
 import { cookiePair, HUB } from "../test/hub.ts";
+import { held } from "../test/held.ts";
 import { installMeter, live, metered, nothing, sum, type Counts } from "../test/meter.ts";
 import { askPath } from "../test/path-viewer.ts";
+import { connectVersionOne, viewPath, type VersionOneClient } from "../test/version-one-client.ts";
 import { openWebSocket, tunnelOf, view } from "../test/viewer.ts";
 import { accessCookie } from "./auth/access-cookie.ts";
 import { ACCESS_MS, signIn } from "./auth/session.ts";
@@ -32,13 +40,23 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const HEARTBEAT_MS = 30 * SECOND_MS;
 
-/** How long an object works at something that comes, at most on the average, and what it is billed as; not measured. */
-const SECONDS_IN_MEMORY = 0.02;
+/**
+ * What cannot be counted: how long an object is at work, on the average, at what comes to it, in seconds. A viewer's request waits
+ * for the instance, a call for another object or D1, a message for nobody.
+ */
+const SECONDS_AT_WORK = { viewer: 0.1, call: 0.02, message: 0.01 };
 const GIGABYTES = 0.128;
+/** Not counted either: CPU of the Worker for a request, at most on the average. */
+const WORKER_CPU_MS = 1;
 const PLAN_USD = 5;
+const PEOPLE = 1000;
+const WORKING_DAYS = 22;
+const IDLE_DAYS = 8;
 
 const INSTANCES = 5;
-const CHANGES = 60;
+const CHANGES = 40;
+/** As long as the archive keeps a day. */
+const ARCHIVED_DAYS = 400;
 const ids = Array.from({ length: INSTANCES }, (_, index) => `instance-${index}`);
 
 const cost = readCostDocument(document);
@@ -60,6 +78,8 @@ const beatAt = new Map<string, number>();
 
 beforeAll(async () => {
   await installMeter();
+  // How many entries there are is counted by chance, once in a hundred.
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
   vi.useFakeTimers({ toFake: ["Date"], now: START });
   vi.stubGlobal("fetch", (input: RequestInfo, init?: RequestInit) => github.fetch(new Request(input, init)));
   await saveAllowedEntity(env.DB, { kind: "organization", id: acme.id, name: "acme", role: "member" }, null);
@@ -101,7 +121,20 @@ async function provenByTestClock(): Promise<void> {
   });
 }
 
-const pass = (milliseconds: number): unknown => vi.setSystemTime(Date.now() + milliseconds);
+/** What objects still have in hand is over before time passes: an object counts as awake for as long as something is. */
+async function pass(milliseconds: number): Promise<void> {
+  await rested();
+  vi.setSystemTime(Date.now() + milliseconds);
+}
+
+/** Resolves once nothing keeps any object in memory. */
+async function rested(): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (held().length > 0) {
+    if (performance.now() > deadline) throw new Error(`Still awake: ${held().join(", ")}`);
+    await moment(1);
+  }
+}
 
 /** Real milliseconds, for what the objects do by themselves once they have been called. */
 const moment = (milliseconds = 50): Promise<unknown> =>
@@ -117,7 +150,7 @@ async function called(method: string, times: number): Promise<void> {
 }
 
 async function connect(id: string): Promise<void> {
-  connectors.set(id, await connectFake(token, id));
+  connectors.set(id, await connectFake(token, id, { http: serve }));
   beatAt.set(id, Date.now());
   await moment();
 }
@@ -129,7 +162,7 @@ function connector(id: string): FakeConnector {
 }
 
 /** Takes every object out of memory, as the platform does 10 s after its last work; their sockets stay. */
-async function hibernate(which: readonly string[] = ids): Promise<void> {
+async function hibernate(which: readonly string[] = [...ids, OLD]): Promise<void> {
   const stubs = [hub, ...(await Promise.all(which.map((id) => tunnelOf(owner, id))))];
   for (const stub of stubs) {
     await evictDurableObject(stub, { webSockets: "hibernate" }).catch((error: unknown) => {
@@ -169,19 +202,32 @@ async function change(id: string, times: number): Promise<void> {
 
 /** What was counted, by the columns of the document. */
 function units(counts: Counts, { workerRequests = 0, answered = 0 }: Asked): Units {
-  const { true: messages = [], false: requests = [] } = Object.groupBy(
-    Object.entries(counts.calls),
-    ([name]) => String(name.endsWith(".webSocketMessage")) as "true" | "false",
-  );
+  const isMessage = ([name]: [string, number]): boolean => name.endsWith(".webSocketMessage");
+  const messages = sum(Object.fromEntries(Object.entries(counts.calls).filter(isMessage)));
+  const requests = sum(counts.calls) - messages;
+  const { put = 0, list = 0, get = 0, head = 0 } = counts.r2;
   return {
     "Worker requests": workerRequests,
-    "object requests": sum(Object.fromEntries(requests)),
-    messages: sum(Object.fromEntries(messages)),
+    "object requests": requests,
+    messages,
     "answered messages": answered,
     "rows written": sum(counts.rows),
     "D1 rows written": counts.d1Rows,
-    "R2 writes": sum(counts.r2),
+    "R2 writes": put + list,
+    "rows read": sum(counts.rowsRead),
+    "D1 rows read": counts.d1RowsRead,
+    "D1 queries": counts.d1Statements,
+    "R2 reads": get + head,
+    "log lines": counts.logLines,
+    "seconds awake": secondsAwake(counts, requests, messages),
   };
+}
+
+function secondsAwake(counts: Counts, requests: number, messages: number): number {
+  const viewers = counts.calls["Tunnel.fetch"] ?? 0;
+  const { viewer, call, message } = SECONDS_AT_WORK;
+  const atWork = viewers * viewer + (requests - viewers) * call + messages * message;
+  return Math.round(counts.awakeMs / 10 + atWork * 100) / 100;
 }
 
 test(
@@ -192,7 +238,7 @@ test(
     let beats = 0;
     const counts = await metered(async () => {
       for (let elapsed = 0; elapsed < DAY_MS; elapsed += HEARTBEAT_MS) {
-        pass(HEARTBEAT_MS);
+        await pass(HEARTBEAT_MS);
         await Promise.all(ids.map(beat));
         beats += ids.length;
       }
@@ -205,35 +251,48 @@ test(
 );
 
 let page: WebSocket | undefined;
+/** What the page's cards say of the last proof of life, by card. */
+const pageProofs = new Map<string, number>();
 
 async function openPage(): Promise<void> {
   const response = await browser.open(routes.dashboardSocket, { upgrade: "websocket", origin: HUB });
   if (response.webSocket === null) throw new Error(`No socket: ${response.status}`);
   page = response.webSocket;
+  page.addEventListener("message", ({ data }) => {
+    for (const [, card = "", heardAt] of String(data).matchAll(/id="([^"]+)" data-heard="(\d+)"/g))
+      pageProofs.set(card, Number(heardAt));
+  });
   const told = new Promise((resolve) => page?.addEventListener("message", resolve, { once: true }));
   page.accept();
   await told;
 }
 
+/** How old the oldest proof is that the page shows, in milliseconds. */
+const oldestProof = (): number => Date.now() - Math.min(...pageProofs.values());
+
 /**
  * An hour of a page that somebody looks at: heartbeats come at different times, and the page asks as live.js does, once the
- * oldest proof it knows of is a minute old. Returns how many messages the platform answered by itself.
+ * oldest proof it shows has five sixths of the age it may have. Returns how many messages the platform answered by itself.
  */
 async function lookForAnHour(): Promise<number> {
-  const [stepMs, pageProofs] = [HEARTBEAT_MS / INSTANCES, new Map(beatAt)];
-  let [answered, looks] = [0, 0];
+  const stepMs = HEARTBEAT_MS / INSTANCES;
+  let answered = 0;
+  const look = async (): Promise<void> => {
+    page?.send("look");
+    while (oldestProof() >= HEARTBEAT_MS) await moment(1);
+  };
+  // Somebody comes back to it.
+  await look();
   for (let step = 0; step < HOUR_MS / stepMs; step++) {
-    pass(stepMs);
+    await pass(stepMs);
     await beat(ids[step % INSTANCES] ?? "");
     answered++;
     if (step % INSTANCES === 0) {
       page?.send("ping");
       answered++;
     }
-    if (Math.min(...ids.map((id) => pageProofs.get(id) ?? 0)) + MINUTE_MS > Date.now()) continue;
-    page?.send("look");
-    await called("Tunnel.presence", ++looks * INSTANCES);
-    for (const [id, at] of beatAt) pageProofs.set(id, at);
+    expect(oldestProof()).toBeLessThan(90 * SECOND_MS);
+    if (oldestProof() >= 75 * SECOND_MS) await look();
   }
   return answered;
 }
@@ -266,7 +325,7 @@ async function showMarkForAnHour(): Promise<Asked> {
   if (mark === null) throw new Error("No socket for the mark.");
   mark.accept();
   for (let minute = 1; minute <= HOUR_MS / MINUTE_MS; minute++) {
-    pass(MINUTE_MS);
+    await pass(MINUTE_MS);
     beatAt.set("instance-0", Date.now());
     mark.send(HEARTBEAT_PING);
     mark.send(HEARTBEAT_PING);
@@ -289,8 +348,36 @@ async function sendThroughTunnel(messages: number): Promise<number> {
   return 1;
 }
 
+const OLD = "instance-old";
+let oldClient: VersionOneClient | undefined;
+
+async function connectOld(): Promise<void> {
+  const answer = { status: 200, headers: [["content-type", "text/plain"]], body: "hello" };
+  oldClient = await connectVersionOne(token, OLD, () => answer);
+  // The platform is told of its ping when the first one comes.
+  await beatOld();
+}
+
+/** Sends a ping of version 1, as its client writes it, and waits for the answer. */
+async function beatOld(): Promise<void> {
+  const pongs = () => oldClient?.of("pong").length ?? 0;
+  const before = pongs();
+  oldClient?.send({ type: "ping", client_id: OLD });
+  beatAt.set(OLD, Date.now());
+  while (pongs() === before) await moment(1);
+}
+
+async function forgetOld(): Promise<unknown> {
+  oldClient?.socket.close(1000, "");
+  oldClient = undefined;
+  await moment(100);
+  return hub.act(OLD, { action: "forget" }, "ann");
+}
+
 const FIRST = "an instance connects for the first time";
 const BY_PATH = "a request in path mode";
+const OLD_HEARTBEAT = "version 1: a heartbeat";
+const OLD_REQUEST = "version 1: a request";
 const MAY_RETURN = "an instance that was sent away asks whether it may return";
 
 /** The cookie by which a browser that has just been asked after is believed. */
@@ -301,6 +388,82 @@ async function freshAccess(): Promise<string> {
   return cookiePair(await accessCookie(env, session));
 }
 
+/** Answers of this many bytes, one after the other, in the blocks in which Node reads a file. */
+async function loadPage(requests: number, bytes: number): Promise<Asked> {
+  for (let index = 0; index < requests; index++) {
+    const answer = await view(owner, "instance-0", `/bytes/${Math.ceil(bytes / requests)}`);
+    await answer.arrayBuffer();
+  }
+  return { workerRequests: requests };
+}
+
+async function upload(bytes: number): Promise<Asked> {
+  const answer = await view(owner, "instance-0", "/upload", { method: "POST", body: new Uint8Array(bytes) });
+  await answer.text();
+  return { workerRequests: 1 };
+}
+
+/** An event a minute; meanwhile the hub may not sleep. */
+async function listenForAnHour(): Promise<Asked> {
+  const answer = await view(owner, "instance-0", "/events");
+  const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+  for (let minute = 1; minute <= HOUR_MS / MINUTE_MS; minute++) {
+    expect(held().length).toBeGreaterThan(0);
+    vi.setSystemTime(Date.now() + MINUTE_MS);
+    beatAt.set("instance-0", Date.now());
+    nextEvent?.();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("data: x\n\n");
+  }
+  lastEvent?.();
+  expect((await reader.read()).done).toBe(true);
+  return { workerRequests: 1 };
+}
+
+let nextEvent: (() => void) | undefined;
+let lastEvent: (() => void) | undefined;
+
+/** What the instances answer: `/bytes/<n>`, `/upload` once it has read everything, `/events`, anything else a word. */
+function serve(stream: Stream, { target }: RequestHead): void {
+  const bytes = Number(/^\/bytes\/(\d+)$/.exec(target)?.[1] ?? 0);
+  const respond = (type: string) => stream.respond({ status: 200, headers: [["content-type", type]] });
+  const events = {
+    data: (payload: Uint8Array) => stream.consume(payload.byteLength),
+    reset: () => undefined,
+  };
+  if (target === "/upload") {
+    stream.handler = { ...events, writable: () => undefined, end: () => answerWith("done") };
+    return;
+  }
+  if (target === "/events") {
+    respond("text/event-stream");
+    nextEvent = () => stream.write(encoder.encode("data: x\n\n"));
+    lastEvent = () => stream.end();
+    return;
+  }
+  if (bytes === 0) return answerWith("hello");
+  respond("application/octet-stream");
+  let left = bytes;
+  const send = () => {
+    while (left > 0) {
+      const sent = stream.write(new Uint8Array(Math.min(left, BLOCK_BYTES)));
+      if (sent === 0) return;
+      left -= sent;
+    }
+    stream.end();
+  };
+  stream.handler = { ...events, end: () => undefined, writable: () => left > 0 && send() };
+  send();
+
+  function answerWith(text: string): void {
+    respond("text/plain");
+    stream.write(encoder.encode(text));
+    stream.end();
+  }
+}
+
+const encoder = new TextEncoder();
+const BLOCK_BYTES = 65_536;
+
 /** What comes before an event and is not counted with it. */
 const prepared: Record<string, () => Promise<unknown>> = {
   [MAY_RETURN]: async () => {
@@ -309,6 +472,8 @@ const prepared: Record<string, () => Promise<unknown>> = {
     await hub.act("instance-away", { action: "disconnect" }, "ann");
   },
   [BY_PATH]: () => hub.act("instance-0", { action: "trust_path" }, "ann"),
+  [OLD_HEARTBEAT]: connectOld,
+  [OLD_REQUEST]: () => hub.act(OLD, { action: "trust_path" }, "ann"),
 };
 
 /** What puts things back after an event. */
@@ -320,6 +485,7 @@ const undone: Record<string, () => Promise<unknown>> = {
     return hub.act("instance-new", { action: "forget" }, "ann");
   },
   [BY_PATH]: () => hub.act("instance-0", { action: "distrust_path" }, "ann"),
+  [OLD_REQUEST]: forgetOld,
 };
 
 interface Asked {
@@ -339,7 +505,7 @@ const happenings: Record<string, () => Promise<Asked>> = {
     return {};
   },
   "GitHub is asked again": async () => {
-    pass(9 * HOUR_MS);
+    await pass(9 * HOUR_MS);
     expect(await hub.admission()).toEqual({ admitted: true, role: "member" });
     return {};
   },
@@ -369,16 +535,24 @@ const happenings: Record<string, () => Promise<Asked>> = {
     expect([answer.status, await answer.text()]).toEqual([200, "hello"]);
     return { workerRequests: 1 };
   },
+  "27 requests for a page of 5 MB": () => loadPage(27, 5_000_000),
+  "an upload of 5 MB": () => upload(5_000_000),
+  "an event stream for an hour, an event a minute": listenForAnHour,
   "a WebSocket through the tunnel, 100 messages each way": async () => ({
     workerRequests: await sendThroughTunnel(100),
   }),
   "an hour before an instance's page": showMarkForAnHour,
   "a dashboard is opened": async () => {
     await (await browser.open(routes.dashboard)).text();
+    // A browser has its scripts to run first.
+    await rested();
     await openPage();
     return { workerRequests: 2 };
   },
-  "an hour of looking": async () => ({ answered: await lookForAnHour() }),
+  "an hour of looking": async () => {
+    expect(pageProofs.size).toBe(INSTANCES);
+    return { answered: await lookForAnHour() };
+  },
   "a dashboard is closed": async () => {
     page?.close(1000, "");
     await called("UserHub.webSocketClose", 1);
@@ -388,12 +562,26 @@ const happenings: Record<string, () => Promise<Asked>> = {
     expect((await dial(token, "instance-away")).status).toBe(403);
     return { workerRequests: 1 };
   },
+  [OLD_HEARTBEAT]: async () => {
+    await beatOld();
+    return { answered: 1 };
+  },
+  "version 1: a status change": async () => {
+    oldClient?.send({ type: "status_update", client_id: OLD, status: "busy" });
+    await called("UserHub.instanceStatus", 1);
+    return {};
+  },
+  [OLD_REQUEST]: async () => {
+    expect(await (await viewPath(owner, OLD, "/")).text()).toBe("hello");
+    return { workerRequests: 1 };
+  },
 };
 
 /** What is counted begins with nothing in memory, some time after anything was asked, and with GitHub's answer new. */
 async function restAWhile(): Promise<void> {
-  pass(HOUR_MS);
+  await pass(HOUR_MS);
   await Promise.all([...connectors.keys()].map(beat));
+  if (oldClient) await beatOld();
   await hub.admission();
   await moment();
   await hibernate();
@@ -410,6 +598,8 @@ test("each event costs what the document says", { timeout: 60_000 }, async () =>
       await moment(100);
     });
     found[event] = units(counts, asked);
+    // Nothing that has happened leaves anything that would keep an object in memory for long.
+    await rested();
     await undone[event]?.();
   }
   // What happens once a day is counted over whole days, below.
@@ -421,11 +611,11 @@ test(`a day of ${CHANGES} changes an instance costs as many events`, { timeout: 
   let counts = nothing();
   // The day before yesterday is archived, so the third day is as every day after it.
   for (let day = 1; day <= 3; day++) {
-    pass(DAY_MS - (Date.now() % DAY_MS));
+    await pass(DAY_MS - (Date.now() % DAY_MS));
     await hibernate();
     counts = await metered(async () => {
       for (let made = 0; made < CHANGES * INSTANCES; made++) {
-        pass(4 * MINUTE_MS);
+        await pass(4 * MINUTE_MS);
         // Between two changes nothing stays in memory; to do so each time would take the test a minute.
         if (made % 50 === 0) await hibernate();
         await change(ids[made % INSTANCES] ?? "", made + 1);
@@ -433,12 +623,34 @@ test(`a day of ${CHANGES} changes an instance costs as many events`, { timeout: 
       await moment(300);
     });
   }
-  const times = { "a status change": 300, "an entry is archived": 300, "a day is archived": 1 };
-  expect(counts.calls).toEqual({ "Tunnel.webSocketMessage": 300, "UserHub.instanceStatus": 300 });
-  expect(counts.rows).toEqual({ instances: 300, activity: 600, activity_archives: 1 });
+  const times = { "a status change": CHANGES * INSTANCES, "an entry is archived": CHANGES * INSTANCES };
+  const expected = total({ ...times, "a day is archived": 1 });
+  expect(counts.calls).toEqual({ "Tunnel.webSocketMessage": 200, "UserHub.instanceStatus": 200 });
+  expect(counts.rows).toEqual({ instances: 200, activity: 400, activity_archives: 1 });
   expect([counts.d1Rows, counts.r2]).toEqual([0, { put: 1 }]);
-  expect(units(counts, {})).toEqual(total(times));
+  // What stays in memory between two changes is read once.
+  const { "rows read": rowsRead = 0, ...others } = units(counts, {});
+  const { "rows read": mostRowsRead = 0, ...expectedOthers } = expected;
+  expect(others).toEqual(expectedOthers);
+  expect(rowsRead).toBeLessThanOrEqual(mostRowsRead);
+  expectStored({ objects: await storedInObjects(), R2: counts.r2Bytes * ARCHIVED_DAYS });
 });
+
+async function storedInObjects(): Promise<number> {
+  const stubs = [hub, ...(await Promise.all(ids.map((id) => tunnelOf(owner, id))))];
+  let bytes = 0;
+  for (const stub of stubs)
+    bytes += await runInDurableObject(stub, (_object, { storage }) => storage.sql.databaseSize);
+  return bytes;
+}
+
+/** The document says no less than is stored, and not much more. */
+function expectStored(found: Record<string, number>): void {
+  for (const [place, bytes] of Object.entries(found)) {
+    expect([place, bytes <= (cost.stored[place] ?? 0)]).toEqual([place, true]);
+    expect([place, bytes * 2 >= (cost.stored[place] ?? 0)]).toEqual([place, true]);
+  }
+}
 
 /** What these events cost together, by the document. */
 function total(times: Record<string, number>): Units {
@@ -451,28 +663,76 @@ function total(times: Record<string, number>): Units {
   return all;
 }
 
-test("a month for 1,000 people follows from what the events cost", () => {
-  const month = Object.fromEntries(
-    Object.entries(total(cost.day)).map(([unit, count]) => [unit, count * 30 * 1000]),
-  );
-  const used = (unit: string): number => month[unit] ?? 0;
-  const handled = used("object requests") + used("messages") / 20;
-  const seconds = (used("object requests") + used("messages")) * SECONDS_IN_MEMORY;
-  const expected: Record<string, number> = {
-    "Worker requests": used("Worker requests"),
-    "object requests, messages counted 20 to 1": handled,
-    "GB-seconds": Math.round(seconds * GIGABYTES),
-    "rows written": used("rows written"),
-    "D1 rows written": used("D1 rows written"),
-    "R2 writes": used("R2 writes"),
-    "answered messages, 20 to 1": used("answered messages") / 20,
+/** A million, or one gigabyte: what the document's prices are for. */
+const perPrice = (unit: string): number => (unit.endsWith(" GB") ? 1 : 1_000_000);
+
+/** What is billed of these counts, by the lines of the document. */
+function billed(count: Units): Units {
+  const of = (unit: string): number => count[unit] ?? 0;
+  return {
+    "Worker requests": of("Worker requests"),
+    "Worker CPU, ms": of("Worker requests") * WORKER_CPU_MS,
+    "object requests, messages counted 20 to 1": of("object requests") + of("messages") / 20,
+    "GB-seconds": of("seconds awake") * GIGABYTES,
+    "rows written": of("rows written"),
+    "rows read": of("rows read"),
+    "D1 rows written": of("D1 rows written"),
+    "D1 rows read": of("D1 rows read"),
+    "R2 writes": of("R2 writes"),
+    "R2 reads": of("R2 reads"),
+    "log lines": of("log lines"),
+    "answered messages, 20 to 1": of("answered messages") / 20,
   };
-  const said = Object.fromEntries(Object.entries(cost.month).map(([unit, line]) => [unit, line.used]));
-  expect(said).toEqual(expected);
-  for (const { used: count, included, price, usd } of Object.values(cost.month))
-    expect(usd).toBe(Math.round((Math.max(0, count - included) * price) / 10_000) / 100);
-  const bill = Object.entries(cost.month).filter(([unit]) => !unit.startsWith("answered"));
-  const sumOf = (lines: typeof bill): number => lines.reduce((all, [, line]) => all + line.usd, PLAN_USD);
-  expect(document).toContain(`**${sumOf(bill).toFixed(2)} USD**`);
-  expect(document).toContain(`**${sumOf(Object.entries(cost.month)).toFixed(2)} USD**`);
+}
+
+const storedGigabytes = (): Units =>
+  Object.fromEntries(
+    Object.entries(cost.stored).map(([place, bytes]) => [`${place}, GB`, (bytes * PEOPLE) / 1e9]),
+  );
+
+const rounded = (all: Units): Units =>
+  Object.fromEntries(Object.entries(all).map(([unit, count]) => [unit, Math.round(count * 10) / 10]));
+
+const column = (read: (line: BillLine) => number): Units =>
+  Object.fromEntries(Object.entries(cost.bill).map(([unit, line]) => [unit, read(line)]));
+
+test("an idle day, a working day and a month of 1,000 people follow from what the events cost", () => {
+  const stored = storedGigabytes();
+  const none = Object.fromEntries(Object.keys(stored).map((unit) => [unit, 0]));
+  const asleep = total({ "a heartbeat": cost.day["a heartbeat"] ?? 0 });
+  const idle = billed(asleep);
+  const working = total(cost.day);
+  const month = Object.fromEntries(
+    Object.entries(working).map(([unit, count]) => [
+      unit,
+      (count * WORKING_DAYS + (asleep[unit] ?? 0) * IDLE_DAYS) * PEOPLE,
+    ]),
+  );
+  expect(column(({ idle: count }) => count)).toEqual(rounded({ ...idle, ...none }));
+  expect(column(({ working: count }) => count)).toEqual(rounded({ ...billed(working), ...none }));
+  expect(column(({ month: count }) => count)).toEqual(rounded({ ...billed(month), ...stored }));
+});
+
+test("a month of 1,000 people costs less than 10 USD", () => {
+  for (const [unit, { month, included, price, usd }] of Object.entries(cost.bill)) {
+    // Cloudflare's own examples round up to a whole million.
+    const paid = Math.ceil(Math.max(0, month - included) / perPrice(unit));
+    expect([unit, usd]).toEqual([unit, Math.round(paid * price * 100) / 100]);
+  }
+  const lines = Object.entries(cost.bill);
+  const sumOf = (of: typeof lines): number => of.reduce((all, [, { usd }]) => all + usd, PLAN_USD);
+  const bill = sumOf(lines.filter(([unit]) => !unit.startsWith("answered")));
+  expect(document).toContain(`**${bill.toFixed(2)} USD**`);
+  expect(document).toContain(`**${sumOf(lines).toFixed(2)} USD**`);
+  expect(bill).toBeLessThan(10);
+});
+
+test("as many people fit in the free plan as the document says", () => {
+  const day = billed(total(cost.day));
+  for (const [unit, { allowed, taken, people }] of Object.entries(cost.free)) {
+    expect([unit, taken]).toEqual([unit, Math.round(day[unit] ?? 0)]);
+    expect([unit, people]).toEqual([unit, Math.floor(allowed / taken)]);
+  }
+  const first = Object.entries(cost.free).toSorted(([, one], [, other]) => one.people - other.people)[0];
+  expect(Object.keys(cost.free)[0]).toBe(first?.[0]);
 });
