@@ -9,6 +9,7 @@ import { build } from "../packages/hub/local/build.ts";
 import { benchFirstLoad } from "./dashboard/first-load.ts";
 import { benchLighthouse } from "./dashboard/lighthouse.ts";
 import { benchStatusToScreen } from "./dashboard/status-to-screen.ts";
+import { benchFirstVisit } from "./first-visit.ts";
 import { benchLocalUse } from "./local-use/local-use.ts";
 import { printTable } from "./report.ts";
 import { benchTunnel } from "./tunnel/tunnel.ts";
@@ -20,6 +21,7 @@ const benches: Record<string, (flags: string[]) => Promise<void>> = {
   "first-load": benchFirstLoad,
   lighthouse: benchLighthouse,
   "local-use": benchLocalUse,
+  "first-visit": benchFirstVisit,
   scale: benchScale,
 };
 

@@ -1,9 +1,10 @@
 /** Everything between a browser and Claude Code, as a person would have it: local hub, `orchestrator connect`, claudecodeui. */
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { vi } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
 import { type ConnectorProcess, startConnector } from "../../packages/hub/local/connector.ts";
 import { startHub, type TestHub, type TestHubOptions } from "../hub.ts";
+import { startRelay, type Relay } from "../tunnel/relay.ts";
 import { type RealClaudecodeui, startRealClaudecodeui } from "./harness.ts";
 import { startTap, type Tap } from "./tap.ts";
 
@@ -11,6 +12,8 @@ export interface Stack {
   hub: TestHub;
   real: RealClaudecodeui;
   tap: Tap;
+  /** Between the command and the hub: what crosses the tunnel passes it. */
+  relay: Relay;
   /** Runs `orchestrator connect`; resolves to the instance's origin once it is connected. */
   connect(): Promise<string>;
   /** Ends it as a signal would. */
@@ -24,7 +27,7 @@ const NOTES = "# Notes\n\nThe second line of the notes.\n";
 /** Starts all of it but the command. */
 export async function startStack(options: TestHubOptions = {}): Promise<Stack> {
   const [hub, real] = await Promise.all([startHub(options), startRealClaudecodeui()]);
-  const tap = await startTap(real.port);
+  const [tap, relay] = await Promise.all([startTap(real.port), startRelay(hub)]);
   const token = await hub.createToken();
   await writeFile(path.join(real.project, "notes.md"), NOTES);
   let connector: ConnectorProcess | undefined;
@@ -36,17 +39,19 @@ export async function startStack(options: TestHubOptions = {}): Promise<Stack> {
     hub,
     real,
     tap,
+    relay,
     connect: async () => {
       const lines: string[] = [];
       // The project that is shown is the folder the command is run in.
       const environment = { ...real.environment, PWD: real.project };
-      const settings = { hub: hub.origin, target: tap.origin, token, environment };
+      const settings = { hub: relay.origin, target: tap.origin, token, environment };
       connector = startConnector(settings, (line) => lines.push(line));
       return connectedTo(lines);
     },
     disconnect,
     stop: async () => {
       await disconnect();
+      await relay.stop();
       await tap.stop();
       await real.stop();
       await hub.stop();
@@ -55,11 +60,12 @@ export async function startStack(options: TestHubOptions = {}): Promise<Stack> {
 }
 
 /** The address the command prints when it is connected; fails with all it has printed. */
-function connectedTo(lines: string[]): Promise<string> {
-  const look = () => {
-    const printed = lines.join("\n");
-    const address = /Connected: (http:\S+)/.exec(printed)?.[1];
-    return address ?? Promise.reject(new Error(`not connected:\n${printed}`));
-  };
-  return vi.waitFor(look, { timeout: 20_000 });
+async function connectedTo(lines: string[]): Promise<string> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const address = /Connected: (http:\S+)/.exec(lines.join("\n"))?.[1];
+    if (address !== undefined) return address;
+    if (Date.now() > deadline) throw new Error(`not connected:\n${lines.join("\n")}`);
+    await delay(50);
+  }
 }

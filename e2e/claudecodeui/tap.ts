@@ -7,18 +7,26 @@ export interface Tap {
   origin: string;
   /** Every token claudecodeui was given so far. */
   tokens(): string[];
+  /** `GET /path` of every request so far, in order. */
+  requests(): string[];
   stop(): Promise<void>;
 }
 
 /** Passes every connection on to `port` of this machine. */
 export async function startTap(port: number): Promise<Tap> {
   const sent: Buffer[][] = [];
+  const requests: string[] = [];
   const open = new Set<{ destroy(): void }>();
   const server = createServer((client) => {
     const upstream = connect(port, "127.0.0.1");
     const chunks: Buffer[] = [];
     sent.push(chunks);
-    client.on("data", (chunk: Buffer) => chunks.push(chunk));
+    client.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      // A head comes in one piece.
+      const lines = chunk.toString("latin1").matchAll(/^([A-Z]+ \S+) HTTP\/1\.1\r$/gm);
+      requests.push(...Array.from(lines, ([, line = ""]) => line));
+    });
     open.add(client).add(upstream);
     // Either side ends the other; why it ended is theirs to report.
     pipeline(client, upstream, client, () => undefined);
@@ -26,6 +34,7 @@ export async function startTap(port: number): Promise<Tap> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests: () => [...requests],
     tokens: () => {
       const texts = sent.map((chunks) => Buffer.concat(chunks).toString("latin1"));
       const found = texts.flatMap((text) => [...text.matchAll(/^authorization: bearer (\S+)/gim)]);

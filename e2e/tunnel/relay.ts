@@ -5,6 +5,8 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 export interface Relay {
   /** Where the connector dials; the hub is shown its own host. */
   origin: string;
+  /** What has passed so far, in both directions: from the connector (up) and from the hub (down). */
+  bytes(): { up: number; down: number };
   cut(): void;
   /** What was on its way arrives now. */
   mend(): void;
@@ -14,6 +16,7 @@ export interface Relay {
 export async function startRelay(hub: { origin: string; port: number }): Promise<Relay> {
   const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
+  const passed = { up: 0, down: 0 };
   let isCut = false;
   const server = createServer((near) => {
     const far = connect(hub.port, "127.0.0.1");
@@ -22,7 +25,11 @@ export async function startRelay(hub: { origin: string; port: number }): Promise
       far.write(head.toString("latin1").replace(new URL(origin).host, new URL(hub.origin).host), "latin1");
       near.on("data", (bytes) => far.write(bytes));
     });
-    far.on("data", (bytes) => near.write(bytes));
+    near.on("data", (bytes) => (passed.up += bytes.byteLength));
+    far.on("data", (bytes) => {
+      passed.down += bytes.byteLength;
+      near.write(bytes);
+    });
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -43,6 +50,7 @@ export async function startRelay(hub: { origin: string; port: number }): Promise
   const origin = `http://hub.localhost:${(server.address() as AddressInfo).port}`;
   return {
     origin,
+    bytes: () => ({ ...passed }),
     cut: () => {
       isCut = true;
       for (const socket of sockets) socket.pause();
