@@ -1,9 +1,13 @@
 /** What the benchmark has started and must end: in reverse order, at its end, at Ctrl-C and when something fails. */
 import process from "node:process";
+import { setTimeout as pause } from "node:timers/promises";
+import { childProcesses, signal } from "../../packages/hub/local/processes.ts";
 
 type Close = () => Promise<void> | void;
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** For what is told to end. */
+const GRACE_MS = 500;
 const open: Close[] = [];
 
 /** Notes that `close` is due; the function returned does it now, once. */
@@ -28,6 +32,18 @@ async function endAll(): Promise<void> {
   }
 }
 
+/** Ends what was only just being started, and is not noted yet. */
+async function endDescendants(): Promise<void> {
+  const left = descendants(process.pid);
+  for (const pid of left) signal(pid, "SIGTERM");
+  await pause(GRACE_MS);
+  for (const pid of left) signal(pid, "SIGKILL");
+}
+
+function descendants(pid: number): number[] {
+  return childProcesses(pid).flatMap((child) => [child.pid, ...descendants(child.pid)]);
+}
+
 /**
  * Runs `work` and ends whatever it leaves. A signal that asks for the end does so at once, with 130 as the exit code; what nobody has
  * caught, such as an output that is closed, with 1.
@@ -35,7 +51,7 @@ async function endAll(): Promise<void> {
 export async function withCleanup<T>(work: () => Promise<T>): Promise<T> {
   const endWith = (code: number) => {
     const exit = () => process.exit(code);
-    endAll().then(exit, exit);
+    endAll().then(endDescendants).then(exit, exit);
   };
   const onSignal = () => {
     endWith(130);

@@ -39,13 +39,17 @@ process.on("message", (request: HubRequest) => {
     },
   );
 });
-process.once("disconnect", () => {
+process.once("disconnect", end);
+// Its parent may have ended while the hub was starting.
+if (!process.connected) end();
+send({ ready: { origin: hub.origin, workerdPids: childProcesses(process.pid).map((child) => child.pid) } });
+
+function end(): void {
   hub.close().then(
     () => process.exit(0),
     () => process.exit(1),
   );
-});
-send({ ready: { origin: hub.origin, workerdPids: childProcesses(process.pid).map((child) => child.pid) } });
+}
 
 async function answer(opened: Hub, request: HubRequest): Promise<string> {
   switch (request.ask) {
