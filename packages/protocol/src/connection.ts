@@ -20,8 +20,8 @@ export interface ConnectionOptions {
   remote: PeerLimits;
   /** Sends one binary message; owns it. Throwing means that the connection is gone. */
   send: (message: Uint8Array<ArrayBuffer>) => void;
-  /** Calls back at the end of this turn of the event loop; default: a microtask. */
-  schedule?: ((flush: () => void) => void) | undefined;
+  /** Calls back at the end of this turn of the event loop, and is told how many frames left; default: a microtask. */
+  schedule?: ((flush: () => number) => void) | undefined;
   /** Milliseconds since any time; default: `Date.now`. */
   now?: () => number;
   /**

@@ -7,16 +7,16 @@ const FLUSH_BYTES = 64 * 1024;
 
 export class FrameWriter {
   readonly #send: (message: Uint8Array<ArrayBuffer>) => void;
-  readonly #schedule: (flush: () => void) => void;
+  readonly #schedule: (flush: () => number) => void;
   #frames: Frame[] = [];
   #bytes = 0;
   #scheduled = false;
 
-  /** `send` gets whole messages and owns them; `schedule` calls back at the end of the turn (default: a microtask). */
+  /** `send` gets whole messages and owns them; `schedule` calls back at the end of the turn (default: a microtask) and is told how many frames left. */
   constructor(
     send: (message: Uint8Array<ArrayBuffer>) => void,
     // workerd refuses `queueMicrotask` as a method of another object.
-    schedule: (flush: () => void) => void = (flush) => queueMicrotask(flush),
+    schedule: (flush: () => number) => void = (flush) => queueMicrotask(flush),
   ) {
     this.#send = send;
     this.#schedule = schedule;
@@ -36,21 +36,26 @@ export class FrameWriter {
     if (this.#bytes + size > LIMITS.messageBytes) this.flush();
     this.#frames.push(frame);
     this.#bytes += size;
-    if (this.#bytes >= FLUSH_BYTES) return this.flush();
+    if (this.#bytes >= FLUSH_BYTES) {
+      this.flush();
+      return;
+    }
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#schedule(() => {
       this.#scheduled = false;
-      this.flush();
+      return this.flush();
     });
   }
 
-  /** Sends what waits, now. */
-  flush(): void {
-    if (this.#frames.length === 0) return;
+  /** Sends what waits, now; returns how many frames that were. */
+  flush(): number {
+    const { length } = this.#frames;
+    if (length === 0) return 0;
     const message = encodeFrames(this.#frames);
     this.#frames = [];
     this.#bytes = 0;
     this.#send(message);
+    return length;
   }
 }

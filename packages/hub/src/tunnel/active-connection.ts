@@ -9,6 +9,7 @@ import {
   type Opener,
 } from "./attachments.ts";
 import type { ConnectorSocket } from "./connector-sockets.ts";
+import { createFlushPace } from "./flush-pace.ts";
 import type { InstanceConnection, ViewerHead } from "./instance-connection.ts";
 import type { OpenExchanges } from "./open-exchanges.ts";
 import { ViewerSocket, type OpenedBy } from "./viewer-socket.ts";
@@ -36,6 +37,7 @@ export class ActiveConnection implements InstanceConnection {
       remote: attachment.limits ?? DEFAULT_PEER_LIMITS,
       // What is written in the turn in which the socket closes has nowhere to go; the close itself ends the streams.
       send: (message) => socket.readyState === WebSocket.OPEN && socket.send(message),
+      schedule: createFlushPace(),
     });
     this.connection.skipIds(attachment.reservedIds);
     for (const viewer of state.getWebSockets(SocketTag.viewer)) this.#restore(viewer);

@@ -88,12 +88,20 @@ export function browserTags(kind: "viewer" | "presence", { sessionId, prefix }: 
   return prefix === "" ? tags : [...tags, SocketTag.path];
 }
 
-/** Reads a socket's attachment; undefined for one that was accepted but not labelled yet. */
+/** What was read or written last, while the socket is in memory: to read it anew would cost each message a copy. */
+const known = new WeakMap<WebSocket, Attachment>();
+
+/** A socket's attachment, to be replaced and not changed; undefined for one that was accepted but not labelled yet. */
 export function attachmentOf(socket: WebSocket): Attachment | undefined {
-  return (socket.deserializeAttachment() ?? undefined) as Attachment | undefined;
+  const before = known.get(socket);
+  if (before !== undefined) return before;
+  const attachment = (socket.deserializeAttachment() ?? undefined) as Attachment | undefined;
+  if (attachment !== undefined) known.set(socket, attachment);
+  return attachment;
 }
 
 /** Replaces a socket's attachment. */
 export function attach(socket: WebSocket, attachment: Attachment): void {
   socket.serializeAttachment(attachment);
+  known.set(socket, attachment);
 }

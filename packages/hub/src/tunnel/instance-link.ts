@@ -49,6 +49,8 @@ export class InstanceLink {
   readonly #commands = new Commands();
   readonly #pace = new StatusPace();
   #active: ActiveConnection | VersionOneConnection | undefined;
+  /** When it proved that it lives, as far as was asked, milliseconds since the epoch. */
+  #proof: { active: InstanceConnection; at: number } | undefined;
   /** The last end of a connection, of which the UserHub may have to hear yet. */
   #ending: Promise<void> | undefined;
 
@@ -75,7 +77,13 @@ export class InstanceLink {
   proven(): InstanceConnection | undefined {
     const active = this.registered();
     if (!active) return undefined;
-    if (Date.now() - this.provenAt(active) <= this.#proofMaxAgeMs) return active;
+    const now = Date.now();
+    const known = this.#proof;
+    // What it has proved since makes it no less true.
+    if (known?.active === active && now >= known.at && now - known.at <= this.#proofMaxAgeMs) return active;
+    const at = this.provenAt(active);
+    this.#proof = { active, at };
+    if (now - at <= this.#proofMaxAgeMs) return active;
     const message = `No heartbeat for ${this.#proofMaxAgeMs / 1000} seconds.`;
     this.#state.waitUntil(this.end(active.socket, "heartbeat_timeout", message));
     return undefined;

@@ -18,6 +18,8 @@ import { closeQuietly } from "./close-socket.ts";
 /** What a browser may send ahead of the credit of its stream: it cannot be slowed down. */
 const MAX_QUEUE_BYTES = LIMITS.webSocketMessageBytes + LIMITS.streamWindowBytes;
 const STALL_MS = 30_000;
+/** While messages follow each other, the attachment is written once in as many milliseconds: it costs more than a message. */
+const SAVE_MS = 250;
 
 const CLOSE_CODES: Partial<Record<StreamErrorCode, number>> = {
   connection_lost: 1012,
@@ -39,6 +41,7 @@ export class ViewerSocket implements StreamHandler {
   #sender: MessageSender | undefined;
   #receiver: MessageReceiver | undefined;
   #saveScheduled = false;
+  #savedAt = 0;
   #stallTimer: ReturnType<typeof setTimeout> | undefined;
   #progress = 0;
 
@@ -86,7 +89,7 @@ export class ViewerSocket implements StreamHandler {
   fromBrowser(message: string | ArrayBuffer): void {
     this.#openedBy.usedAt = Date.now();
     const isText = typeof message === "string";
-    const bytes = isText ? new TextEncoder().encode(message) : new Uint8Array(message);
+    const bytes = isText ? encoder.encode(message) : new Uint8Array(message);
     if (bytes.byteLength > this.#maxMessageBytes) {
       this.#stream?.fail(new StreamError("too_large", "message over the limit of the instance"));
       return;
@@ -122,11 +125,14 @@ export class ViewerSocket implements StreamHandler {
     else if (this.#stallTimer === undefined) this.#watch();
     if (this.#saveScheduled) return;
     this.#saveScheduled = true;
-    queueMicrotask(() => this.#save());
+    // A timer keeps the object in memory: it is not evicted before what has changed is written.
+    if (Date.now() - this.#savedAt < SAVE_MS) setTimeout(() => this.#save(), SAVE_MS);
+    else queueMicrotask(() => this.#save());
   }
 
   #save(): void {
     this.#saveScheduled = false;
+    this.#savedAt = Date.now();
     if (!this.#stream || this.#stream.isOver) return;
     attach(this.#socket, { kind: "viewer", ...this.#openedBy, stream: this.#stream.state });
   }
@@ -151,6 +157,7 @@ export class ViewerSocket implements StreamHandler {
   }
 }
 
+const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function decodeText(message: Uint8Array): string {
