@@ -25,6 +25,8 @@ export interface TestHub {
   logs(): { level: string; message: string }[];
   /** Bytes that workerd holds now. */
   memory(): number;
+  /** The ids of workerd's processes. */
+  pids(): readonly number[];
   /** Milliseconds of processor time that workerd has taken. */
   cpuMs(): number;
   /** Ends the hub in good order and removes its state, unless the folder was given. */
@@ -86,6 +88,7 @@ export async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
     },
     logs: () => [...log],
     memory: () => running.workerdPids.reduce((sum, pid) => sum + residentBytes(pid), 0),
+    pids: () => running.workerdPids,
     cpuMs: () => running.workerdPids.reduce((sum, pid) => sum + processorMs(pid), 0),
     kill,
     restart: async () => {
