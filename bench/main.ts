@@ -43,8 +43,13 @@ async function main(args: string[]): Promise<number> {
   }
   build(console.log);
   describeMachine();
-  for (const name of new Set(names)) await benches[name]?.(flags);
-  return 0;
+  try {
+    for (const name of new Set(names)) await benches[name]?.(flags);
+    return 0;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
+  }
 }
 
 /** What times mean depends on it, and on what else the machine was doing. */

@@ -49,7 +49,9 @@ function descendants(pid: number): number[] {
  * caught, such as an output that is closed, with 1.
  */
 export async function withCleanup<T>(work: () => Promise<T>): Promise<T> {
+  let isEnding = false;
   const endWith = (code: number) => {
+    isEnding = true;
     const exit = () => process.exit(code);
     endAll().then(endDescendants).then(exit, exit);
   };
@@ -65,6 +67,10 @@ export async function withCleanup<T>(work: () => Promise<T>): Promise<T> {
   process.on("uncaughtException", onUncaught);
   try {
     return await work();
+  } catch (error) {
+    // It was the end of what it rested on.
+    if (isEnding) await new Promise(() => undefined);
+    throw error;
   } finally {
     await endAll();
     for (const name of SIGNALS) process.off(name, onSignal);
