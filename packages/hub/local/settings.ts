@@ -14,10 +14,11 @@ const NAMES = [
   "MEMBERSHIP_GRACE_SECONDS",
   "PROOF_MAX_AGE_SECONDS",
   "INSTANCE_HOST",
+  "PLAN",
+  "MONTHLY_BUDGET_USD",
 ] as const;
 
-/** Beside them those that no local hub has from outside, for tests. */
-export type HubSettings = Partial<Record<(typeof NAMES)[number] | "PLAN" | "MONTHLY_BUDGET_USD", string>>;
+export type HubSettings = Partial<Record<(typeof NAMES)[number], string>>;
 
 /** Those that are set; an empty one is not. */
 export function settingsFrom(environment: NodeJS.ProcessEnv): HubSettings {

@@ -10,26 +10,25 @@ type Level = UsageView["level"];
 /** What each level is called, and what the hub does then; the next has what those before it have. */
 const LEVEL_WORDS: Record<Level, string> = {
   normal: "Nothing is slowed or left away",
-  tight: "Some of it is getting tight",
-  scarce: "Some of it is scarce",
-  exhausted: "Some of it is used up, but for what must go on",
+  tight: "Getting tight",
+  scarce: "Scarce",
+  exhausted: "Used up, but for what must go on",
 };
 
 const MEASURES: Record<Exclude<Level, "normal">, string[]> = {
-  tight: [
-    "Reports of one instance are passed on every 2 s at most.",
-    "Instances are asked for a sign of life every 50 s at most, while somebody looks.",
-  ],
+  tight: ["Instances are asked for a sign of life every 50 s at most, while somebody looks."],
   scarce: [
     "Pages of instances open without the hub’s mark.",
     "An instance’s log is fetched when somebody asks for it, not by itself.",
-    "Reports of one instance are passed on every 5 s at most.",
   ],
   exhausted: [
     "Nothing new is opened at instances: requests and WebSockets are refused with quota_reached.",
     "What is open there goes on. Dashboards, sign-ins and these pages work, and instances connect.",
   ],
 };
+
+/** In which time at most one report of an instance is passed on, in words. */
+const REPORT_PACE = { tight: "2 s", scarce: "5 s", exhausted: "5 s" };
 
 const LEVELS = ["tight", "scarce", "exhausted"] as const;
 
@@ -93,15 +92,19 @@ function Standing({ view: { level, since, quota, plan }, now }: { view: UsageVie
             , so since <Since at={since} now={now} ago />
           </>
         )}
-        . It begins anew in <Until at={quota.until} now={now} />, on {utc(quota.until)}.
+        . It begins anew <Until at={quota.until} now={now} />, on {utc(quota.until)}.
       </p>
-      <ul>{measures.flatMap((one) => MEASURES[one].map((words) => <li>{words}</li>))}</ul>
+      <ul>
+        {measures.flatMap((one) => MEASURES[one].map((words) => <li>{words}</li>))}
+        <li>Of the reports of one instance at most one goes on in {REPORT_PACE[level]}.</li>
+      </ul>
     </section>
   );
 }
 
 function quotaWords({ name, period }: { name: string; period: string }): string {
-  return name === "budget" ? "The month’s budget" : `The ${period}’s ${name}`;
+  const [short = name] = name.split(",");
+  return name === "budget" ? "The month’s budget" : `The ${period}’s ${short}`;
 }
 
 function Empty() {
@@ -154,11 +157,13 @@ function Head({ children }: { children: Child }) {
 function Line({ line: { name, today, month, forecast, free, included, usd } }: { line: UsageLine }) {
   return (
     <tr>
-      <th scope="row">{name}</th>
-      <Counted estimate={today} />
-      <Counted estimate={month} />
-      <td>{number(forecast)}</td>
-      <td>
+      <th scope="row">
+        {name.split(", ").map((words, index) => (index === 0 ? words : <small class="hint">{words}</small>))}
+      </th>
+      <Counted label="today" estimate={today} />
+      <Counted label="this month" estimate={month} />
+      <td data-label="forecast">{number(forecast)}</td>
+      <td data-label="of the free plan">
         <meter
           value={Math.min(1, free.used)}
           high={0.7}
@@ -166,18 +171,19 @@ function Line({ line: { name, today, month, forecast, free, included, usd } }: {
         ></meter>
         <small class={free.forecast >= 1 ? "over" : "hint"}>
           {percent(free.used)} of {number(free.amount)} a {free.period}
+          {free.used < 1 && free.forecast >= 1 && `, all of it before the ${free.period} ends`}
         </small>
       </td>
-      <td>
-        {money(usd)} <small class="hint">{percent(forecast / included)} of what is included</small>
+      <td data-label="paid plan, USD">
+        {money(usd)} <small class="hint">{percent(forecast / included)} of included</small>
       </td>
     </tr>
   );
 }
 
-function Counted({ estimate: { quantity, error } }: { estimate: Estimate }) {
+function Counted({ label, estimate: { quantity, error } }: { label: string; estimate: Estimate }) {
   return (
-    <td>
+    <td data-label={label}>
       {number(quantity)}{" "}
       {quantity > 0 && <small class="hint">± {percent(Math.min(1, error / quantity))}</small>}
     </td>
@@ -190,8 +196,8 @@ function Explanation({ view: { daysKnown } }: { view: UsageView }) {
       <p>
         These are estimates. To count each request would cost more than the hub does, so about one in 300 is
         noted, as 300: right on average, and 19 times of 20 no farther off than stands beside it. What happens
-        seldom may show as 0. GB-seconds take 20 ms for each request and message, and answers that stream as
-        long as they last. Stored data and the Worker’s CPU are not counted.
+        seldom may show as 0. GB-seconds take 20 ms for each request, 10 ms for each message, and answers of
+        instances as long as they last. The Worker’s CPU, log lines and stored data are not counted.
       </p>
       <p>
         {daysKnown === 0

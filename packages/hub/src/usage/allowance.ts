@@ -32,9 +32,11 @@ export function parseAllowance(from: unknown): Allowance | undefined {
   return parsed.success ? parsed.output : undefined;
 }
 
-/** How long a standing may be believed. Far from any end two hours, so that asking costs next to nothing; near one, ten minutes. */
+/** How long a standing may be believed. Far from any end six hours, so that asking costs next to nothing; near one, half of one. */
 export function goodForMs({ level }: Standing, quotas: readonly { used: number }[]): number | null {
   if (quotas.length === 0) return null;
-  if (level !== "normal") return 10 * MINUTE_MS;
-  return (quotas.every(({ used }) => used < 0.35) ? 120 : 30) * MINUTE_MS;
+  if (level !== "normal") return 30 * MINUTE_MS;
+  const used = Math.max(...quotas.map((quota) => quota.used));
+  if (used < 0.25) return 360 * MINUTE_MS;
+  return (used < 0.5 ? 120 : 60) * MINUTE_MS;
 }

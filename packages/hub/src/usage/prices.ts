@@ -10,8 +10,9 @@ export const PRICES_OF = "November 2026";
 /** USD a month that the paid plan costs itself. */
 export const PLAN_USD = 5;
 
-/** How long an object is taken to work at a request or message, and what it is billed as; nothing measures it. */
-const SECONDS_AT_WORK = 0.02;
+/** How long an object is taken to work at a request or message, as in docs/cost.md, and what it is billed as; nothing measures it. */
+const SECONDS_AT_REQUEST = 0.02;
+const SECONDS_AT_MESSAGE = 0.01;
 const GIGABYTES = 0.128;
 /** So many WebSocket messages are billed as one request. */
 const MESSAGES_FOR_REQUEST = 20;
@@ -49,8 +50,8 @@ export const BILL: readonly BillLine[] = [
   {
     name: "GB-seconds",
     of: {
-      object_requests: SECONDS_AT_WORK * GIGABYTES,
-      messages: SECONDS_AT_WORK * GIGABYTES,
+      object_requests: SECONDS_AT_REQUEST * GIGABYTES,
+      messages: SECONDS_AT_MESSAGE * GIGABYTES,
       awake_seconds: GIGABYTES,
     },
     free: { period: "day", amount: 13_000 },
@@ -101,9 +102,9 @@ export const BILL: readonly BillLine[] = [
   },
 ];
 
-/** The seconds for which an object that waited `seconds` for an answer's end was at work longer than any request is taken to be. */
+/** How much longer than a request is taken to be an object was at work that waited `seconds` for an answer's end. */
 export function beyondRequest(seconds: number): number {
-  return Math.max(0, seconds - SECONDS_AT_WORK);
+  return Math.max(0, seconds - SECONDS_AT_REQUEST);
 }
 
 /** How much of a line these amounts are. */
