@@ -150,6 +150,8 @@ const NEXT_STEP: Partial<Record<ConnectionErrorCode, string>> = {
   unauthorized: "Check ORCHESTRATOR_TOKEN, or make a new token on the hub's page for tokens.",
   token_revoked: "Make a new token on the hub's page for tokens.",
   replaced: "Another connector with this id took over; give one of them another --client-id.",
+  too_many_instances:
+    "Disconnect and forget some on the hub's dashboard that are not needed, then start again; one that starts with a new --client-id each time takes a new place each time.",
   unsupported_version: "Hub and connector speak different versions; update the older one.",
 };
 

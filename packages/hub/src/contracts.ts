@@ -145,6 +145,8 @@ export interface UserHubRpc {
 
   /** Every instance as `listed`, in no order. Asked for by a sign-in, which the Worker may know from its access cookie alone. */
   list(sessionId: string): Instance[] | SignedOut;
+  /** As `list`, and what a page says of it when it connects, so that it is sent what has changed since. */
+  board(sessionId: string): Promise<{ instances: Instance[]; revision: string } | SignedOut>;
   /** One instance by its label or client id; null where there is none. */
   find(sessionId: string, idOrLabel: string): Instance | null | SignedOut;
   /** Remembers that a sign-in goes to an instance, so that its end is told to that Tunnel. `actor` is its person's login. */

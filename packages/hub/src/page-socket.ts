@@ -4,6 +4,7 @@ import { GROUPINGS, type Grouping } from "./instance.ts";
 const SESSION = "x-page-session";
 const UNTIL = "x-page-until";
 const GROUPING = "x-page-grouping";
+const SINCE = "x-page-since";
 
 export interface PageOpener {
   /** The sign-in by which it is opened. */
@@ -12,16 +13,29 @@ export interface PageOpener {
   until: number;
   /** By what the page puts its cards together; by status where it does not say. */
   grouping?: Grouping;
+  /** The revision that the page shows, as `UserHub.board` named it; empty where it shows none. */
+  since?: string;
 }
 
-export function pageOpenerHeaders({ id, until, grouping = "status" }: PageOpener): Record<string, string> {
-  return { [SESSION]: id, [UNTIL]: String(until), [GROUPING]: grouping };
+export function pageOpenerHeaders({
+  id,
+  until,
+  grouping = "status",
+  since = "",
+}: PageOpener): Record<string, string> {
+  return { [SESSION]: id, [UNTIL]: String(until), [GROUPING]: grouping, [SINCE]: since };
 }
 
 export function readPageOpener(headers: Headers): Required<PageOpener> | undefined {
   const [id, until] = [headers.get(SESSION), headers.get(UNTIL)];
   if (id === null || until === null) return undefined;
-  return { id, until: Number(until), grouping: parseGrouping(headers.get(GROUPING)) ?? "status" };
+  const [grouping, since] = [parseGrouping(headers.get(GROUPING)) ?? "status", headers.get(SINCE) ?? ""];
+  return { id, until: Number(until), grouping, since };
+}
+
+/** A revision as a page says it; empty where that is none. */
+export function parseRevision(text: unknown): string {
+  return typeof text === "string" && /^[\w-]{36}\.\d{1,15}$/.test(text) ? text : "";
 }
 
 /** The grouping of this name, undefined where there is none. */

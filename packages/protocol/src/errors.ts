@@ -74,6 +74,7 @@ export const CONNECTION_ERRORS = {
   internal_error: { close: 4500, then: "retry" },
   going_away: { close: 4503, then: "retry" },
   heartbeat_timeout: { close: 4504, then: "retry" },
+  too_many_instances: { close: 4507, then: "stay_away" },
 } as const satisfies Record<string, { close: number; then: "retry" | "ask_later" | "stay_away" }>;
 
 export type ConnectionErrorCode = keyof typeof CONNECTION_ERRORS;

@@ -5,7 +5,7 @@ import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
 import { byOrder, countInstances, type Grouping, type Instance } from "../instance.ts";
-import { pageOpenerHeaders, parseGrouping } from "../page-socket.ts";
+import { pageOpenerHeaders, parseGrouping, parseRevision } from "../page-socket.ts";
 import { routes } from "../routes.ts";
 import { proofMaxAgeMs } from "../proof-age.ts";
 import { BoardTools, FilterNote } from "../ui/board-tools.tsx";
@@ -24,8 +24,8 @@ export const dashboardPages = new Hono<HubContext>();
 
 dashboardPages.get(routes.dashboard, async (c) => {
   const session = c.get("session");
-  const instances = await c.env.USER_HUB.getByName(session.userId).list(session.id);
-  if (instances === "signed_out") throw new HubError("sign_in_required");
+  const board = await c.env.USER_HUB.getByName(session.userId).board(session.id);
+  if (board === "signed_out") throw new HubError("sign_in_required");
   const chosen = parseGrouping(c.req.query("group"));
   if (chosen !== undefined) {
     const cookie = serializeCookie(GROUPING_COOKIE, chosen, GROUPING_KEPT_SECONDS);
@@ -34,7 +34,8 @@ dashboardPages.get(routes.dashboard, async (c) => {
   return c.html(
     <Dashboard
       session={session}
-      instances={instances.toSorted(byOrder)}
+      instances={board.instances.toSorted(byOrder)}
+      revision={board.revision}
       grouping={chosen ?? parseGrouping(readCookie(c.req.raw, GROUPING_COOKIE)) ?? "status"}
       view={{ now: Date.now(), origins: c.env }}
       env={c.env}
@@ -45,8 +46,12 @@ dashboardPages.get(routes.dashboard, async (c) => {
 dashboardPages.get(routes.dashboardSocket, async (c) => {
   const session = c.get("session");
   const grouping = parseGrouping(c.req.query("group")) ?? "status";
+  const since = parseRevision(c.req.query("since"));
   const request = new Request(c.req.url, {
-    headers: { upgrade: c.req.header("upgrade") ?? "", ...pageOpenerHeaders({ ...session, grouping }) },
+    headers: {
+      upgrade: c.req.header("upgrade") ?? "",
+      ...pageOpenerHeaders({ ...session, grouping, since }),
+    },
   });
   const answer = await c.env.USER_HUB.getByName(session.userId).fetch(request);
   if (answer.status === 101) return answer;
@@ -56,12 +61,14 @@ dashboardPages.get(routes.dashboardSocket, async (c) => {
 interface DashboardProps {
   session: Session;
   instances: Instance[];
+  /** What `instances` are, for the socket. */
+  revision: string;
   grouping: Grouping;
   view: View;
   env: Env;
 }
 
-function Dashboard({ session, instances, grouping, view, env }: DashboardProps) {
+function Dashboard({ session, instances, revision, grouping, view, env }: DashboardProps) {
   const counts = countInstances(instances);
   return (
     <Layout title={tabTitle(counts)} session={session} current="dashboard" now={view.now}>
@@ -75,7 +82,7 @@ function Dashboard({ session, instances, grouping, view, env }: DashboardProps) 
         id="dashboard"
         data-grouping={grouping}
         data-proof-max-age={proofMaxAgeMs(env)}
-        hx-ws:connect={`${routes.dashboardSocket}?group=${grouping}`}
+        hx-ws:connect={`${routes.dashboardSocket}?group=${grouping}&since=${revision}`}
       >
         <h1 class="visually-hidden">Instances</h1>
         <BoardTools counts={counts} grouping={grouping} now={view.now} />

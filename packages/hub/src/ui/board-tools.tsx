@@ -46,7 +46,7 @@ const GROUPING_WORDS: Record<Grouping, string> = { status: "Status", machine: "M
  * How many are in which condition; board.js takes the tab's title from it, and badge.js the number on the icon. Each is a
  * switch that shows only such cards. `now`: by which the page sets its clock, milliseconds since the epoch.
  */
-export function CountBadges({ counts, now }: { counts: Counts; now?: number }) {
+export function CountBadges({ counts, now }: { counts: Counts; now?: number | undefined }) {
   const total = counts.busy + counts.active + counts.idle + counts.unreachable;
   return (
     <ul

@@ -29,11 +29,13 @@ interface Change {
   isNew: Instance[];
   /** Labels of cards that go. */
   removed: string[];
-  counts: Counts;
+  counts?: Counts;
+  /** By which pages set their clocks, where they are to; milliseconds since the epoch. */
+  now?: number | undefined;
 }
 
-/** The cards that changed and the counts. */
-export function renderChange({ isKnown, isNew, removed, counts }: Change, view: View): string {
+/** The cards that changed, and the counts where they are given. */
+export function renderChange({ isKnown, isNew, removed, counts, now }: Change, view: View): string {
   return text(
     <>
       {removed.map((label) => (
@@ -49,9 +51,11 @@ export function renderChange({ isKnown, isNew, removed, counts }: Change, view: 
           <InstanceCard instance={instance} view={view} />
         </Piece>
       ))}
-      <Piece target={COUNTS_ID} swap="outerMorph">
-        <CountBadges counts={counts} />
-      </Piece>
+      {counts && (
+        <Piece target={COUNTS_ID} swap="outerMorph">
+          <CountBadges counts={counts} now={now} />
+        </Piece>
+      )}
     </>,
   );
 }

@@ -9,12 +9,13 @@ import type { Census } from "./census.ts";
 import type { LivePages } from "./live-pages.ts";
 import type { Membership } from "./membership.ts";
 import { parseConnected, parseReport } from "./parse.ts";
-import type { Registry } from "./registry.ts";
+import { MAX_INSTANCES, type Registry } from "./registry.ts";
 import type { Tunnels } from "./tunnels.ts";
 
 /** A repeated report is a proof of life; one this much newer than the last, in milliseconds, is shown. */
 const REPORT_WORTH_TELLING_MS = 1000;
-const FULL = "You have as many connected instances as a hub takes.";
+/** At most 123 bytes. */
+const FULL = `Its owner has ${MAX_INSTANCES} instances at this hub, which takes no more.`;
 
 interface Place {
   registry: Registry;
@@ -41,10 +42,11 @@ export class InstanceNews {
     // So may its owner have been let go.
     if (membership.isRefused) return tunnels.turnAway([label]);
     const before = registry.findByClientId(clientId);
-    const known = registry.connected(instance);
-    if (known === "stale") return;
-    if (known === "full") return tunnels.of(label).disconnect(tunnels.owner, "rate_limited", FULL);
-    pages.changed(label, known === "known");
+    const { outcome, forgot } = registry.connected(instance);
+    if (outcome === "stale") return;
+    if (outcome === "full") return tunnels.of(label).disconnect(tunnels.owner, "too_many_instances", FULL);
+    if (forgot !== undefined) pages.changed(forgot);
+    pages.changed(label, outcome === "known");
     this.#noteConnected(instance, before);
     // The token may have been rotated since its check, too.
     const expiresAt = registry.tokenExpiry(tokenId);

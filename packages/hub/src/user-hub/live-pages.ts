@@ -16,6 +16,7 @@ import type { PageOpener } from "../page-socket.ts";
 import type { PairingNotice } from "../pairing/contract.ts";
 import { renderBoard, renderChange, renderPairings, renderProofs } from "../ui/push.tsx";
 import type { View } from "../ui/view.ts";
+import { Revisions } from "./revisions.ts";
 
 /** The page asks so that it learns of a dead connection; the platform answers without waking the object. */
 const PAGE_PING = "ping";
@@ -26,6 +27,11 @@ const SIGNED_OUT = "signed-out";
 
 /** Changes closer together than this go out together; the first of a burst goes at once. Milliseconds. */
 const BURST_MS = 20;
+/** What many change at once waits longer, by this for each card of the last push: a page needs that long to draw it. */
+const CARD_MS = 1;
+const LONGEST_BURST_MS = 300;
+/** Cards in one message: what comes in one, a page draws in one go, and does nothing else meanwhile. */
+const CARDS_AT_ONCE = 50;
 
 interface Registry {
   list(): Instance[];
@@ -54,8 +60,10 @@ export class LivePages {
   readonly #proven = new Set<string>();
   /** What the counts are made of, by label, so that a change of one needs no look at all; empty until it is needed. */
   readonly #standings = new Map<string, Standing>();
+  readonly #revisions = new Revisions();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pushedAt = 0;
+  #burstMs = BURST_MS;
 
   constructor(ctx: DurableObjectState, { instances, pairings, env }: LivePagesDeps) {
     this.#ctx = ctx;
@@ -66,15 +74,26 @@ export class LivePages {
   }
 
   /** Accepts a dashboard's WebSocket, opened by this sign-in. */
-  accept({ id: sessionId, until, grouping }: Required<PageOpener>): Response {
+  accept({ id: sessionId, until, grouping, since }: Required<PageOpener>): Response {
     // What is waiting to be sent is in the whole truth already; sent after it, a new card would come twice.
     if (this.#timer !== undefined) this.#push();
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server, [sessionTag(sessionId)]);
     attach(server, { sessionId, checkAt: until, grouping });
-    const board = renderBoard(this.#instances.list().toSorted(byOrder), this.#view(), grouping);
-    server.send(board + this.#renderPairings());
+    // What it shows already is not sent again.
+    const changes = this.#revisions.since(since);
+    const news =
+      changes === undefined
+        ? [renderBoard(this.#instances.list().toSorted(byOrder), this.#view(), grouping)]
+        : this.#renderChange(changes, Date.now());
+    news[0] += this.#renderPairings();
+    for (const html of news) server.send(html);
     return new Response(null, { status: 101, webSocket: client });
+  }
+
+  /** Names what pages are shown now, for one that connects later. */
+  get revision(): string {
+    return this.#revisions.current;
   }
 
   closeSession(sessionId: string): void {
@@ -98,9 +117,8 @@ export class LivePages {
 
   /** Sends a change soon. `isKnown` says whether pages already have a card of this instance. */
   changed(label: string, isKnown = true): void {
+    this.#revisions.changed(label, isKnown);
     if (this.#isUnseen()) return;
-    // What comes new may have taken the place of another.
-    if (!isKnown) this.#standings.clear();
     if (!this.#changed.has(label)) this.#changed.set(label, isKnown);
     this.#soon();
   }
@@ -127,7 +145,7 @@ export class LivePages {
 
   #soon(): void {
     // Never longer, though the clock was set back.
-    const waitMs = Math.min(BURST_MS, Math.max(0, this.#pushedAt + BURST_MS - Date.now()));
+    const waitMs = Math.min(this.#burstMs, Math.max(0, this.#pushedAt + this.#burstMs - Date.now()));
     if (this.#timer === undefined) this.#timer = setTimeout(() => this.#push(), waitMs);
   }
 
@@ -143,8 +161,9 @@ export class LivePages {
     const proven = [...this.#proven].filter((label) => !changed.has(label));
     this.#changed.clear();
     this.#proven.clear();
-    const html = this.#renderProofs(proven) + this.#renderChange(changed);
-    for (const page of this.#ctx.getWebSockets()) send(page, html);
+    this.#burstMs = Math.min(LONGEST_BURST_MS, BURST_MS + CARD_MS * changed.size);
+    const news = [...this.#renderProofs(proven), ...this.#renderChange(changed)];
+    for (const page of this.#ctx.getWebSockets()) for (const html of news) send(page, html);
   }
 
   #renderPairings(): string {
@@ -152,15 +171,30 @@ export class LivePages {
     return renderPairings(this.#pairings.list(now), now);
   }
 
-  #renderProofs(labels: string[]): string {
+  #renderProofs(labels: string[]): string[] {
+    if (labels.length === 0) return [];
     const instances = labels
       .map((label) => this.#instances.findByLabel(label))
       .filter((found) => found !== undefined);
-    return renderProofs(instances, this.#view());
+    return [renderProofs(instances, this.#view())];
   }
 
-  #renderChange(changed: ReadonlyMap<string, boolean>): string {
-    if (changed.size === 0) return "";
+  /** One message or several. `now`: where pages are to set their clocks by it. */
+  #renderChange(changed: ReadonlyMap<string, boolean>, now?: number): string[] {
+    if (changed.size === 0 && now === undefined) return [];
+    const { isKnown, isNew, removed } = this.#look(changed);
+    const counts = countStandings(this.#standings.values());
+    const view = this.#view();
+    const messages = [renderChange({ ...takeCards(isKnown, isNew), removed, counts, now }, view)];
+    while (isKnown.length + isNew.length > 0)
+      messages.push(renderChange({ ...takeCards(isKnown, isNew), removed: [] }, view));
+    return messages;
+  }
+
+  /** What became of these, and what that means for the counts. */
+  #look(
+    changed: ReadonlyMap<string, boolean>,
+  ): Record<"isKnown" | "isNew", Instance[]> & { removed: string[] } {
     const [isKnown, isNew]: [Instance[], Instance[]] = [[], []];
     const removed: string[] = [];
     if (this.#standings.size === 0)
@@ -176,9 +210,14 @@ export class LivePages {
         this.#standings.delete(label);
       }
     }
-    const counts = countStandings(this.#standings.values());
-    return renderChange({ isKnown, isNew, removed, counts }, this.#view());
+    return { isKnown, isNew, removed };
   }
+}
+
+/** Takes the first of these out of their lists, as many as one message brings. */
+function takeCards(isKnown: Instance[], isNew: Instance[]): Record<"isKnown" | "isNew", Instance[]> {
+  const known = isKnown.splice(0, CARDS_AT_ONCE);
+  return { isKnown: known, isNew: isNew.splice(0, CARDS_AT_ONCE - known.length) };
 }
 
 /** By which sign-in a page's socket was opened, when to ask after it (milliseconds since the epoch), and how it is grouped. */

@@ -20,6 +20,11 @@ import type {
 import { isLabel } from "../origins.ts";
 import { visibleText } from "../visible-text.ts";
 
+/** What a page sends when someone looks at it again, alone or with the labels of cards that are seen. */
+const LOOK = "look";
+/** A window shows fewer. */
+const MAX_LOOKED_AT = 100;
+
 /** Of what is looked for in the activity, in UTF-16 code units. */
 const MAX_SEARCH_LENGTH = 200;
 
@@ -132,4 +137,11 @@ export function parseAction(action: InstanceAction): InstanceAction {
 /** As `parseAction`. */
 export function parseActivityQuery(query: ActivityQuery): ActivityQuery {
   return v.parse(QuerySchema, query);
+}
+
+/** The labels that a page asks after before all others; undefined where it asks something else. */
+export function parseLook(message: string | ArrayBuffer): string[] | undefined {
+  if (typeof message !== "string") return undefined;
+  const [word, ...labels] = message.split(" ", MAX_LOOKED_AT + 1);
+  return word === LOOK ? labels.filter(isLabel) : undefined;
 }

@@ -7,6 +7,8 @@ import type { Tunnels } from "./tunnels.ts";
 
 /** Milliseconds between two looks at the same Tunnels. */
 const LOOK_EVERY_MS = 15_000;
+/** Tunnels that are asked in one look beside those a page names: everybody's, but of who has many the ones not asked for longest. */
+export const ASKED_AT_ONCE = 50;
 /** Instances gone for longer are not asked after; they register again when they return. */
 const RECENTLY_GONE_MS = 60 * 60_000;
 
@@ -20,21 +22,42 @@ interface Place {
 export class Presence {
   readonly #place: Place;
   #lookedAt = 0;
+  /** When each was asked, by label; what is older than the last look but one is as good as never. */
+  readonly #askedAt = new Map<string, number>();
 
   constructor(place: Place) {
     this.#place = place;
   }
 
-  /** Asks the Tunnels, because somebody looks; a hub that crashed could not tell of its end. */
-  look(): void {
+  /** Asks Tunnels, because somebody looks; a hub that crashed could not tell of its end. `seen`: labels of cards that are in view. */
+  look(seen: readonly string[] = []): void {
     const now = Date.now();
-    // A look later than now was before the clock was set back.
-    if (now >= this.#lookedAt && now < this.#lookedAt + LOOK_EVERY_MS) return;
+    const { registry } = this.#place;
+    const inView = seen.flatMap((label) => registry.findByLabel(label) ?? []);
+    for (const instance of inView)
+      if (this.#isDue(this.#askedAt.get(instance.label) ?? 0, now)) this.#ask(instance, now);
+    if (!this.#isDue(this.#lookedAt, now)) return;
     this.#lookedAt = now;
-    for (const instance of this.#place.registry.list()) {
-      if (!instance.connected && (instance.goneAt ?? 0) + RECENTLY_GONE_MS < now) continue;
-      this.#place.ctx.waitUntil(this.lookAt(instance));
-    }
+    const others = registry
+      .list()
+      .filter(
+        (one) =>
+          (one.connected || (one.goneAt ?? 0) + RECENTLY_GONE_MS >= now) &&
+          this.#isDue(this.#askedAt.get(one.label) ?? 0, now),
+      );
+    const longAgo = ({ label, heardAt }: Instance) => Math.max(heardAt, this.#askedAt.get(label) ?? 0);
+    if (others.length > ASKED_AT_ONCE) others.sort((a, b) => longAgo(a) - longAgo(b));
+    for (const instance of others.slice(0, ASKED_AT_ONCE)) this.#ask(instance, now);
+  }
+
+  /** A time later than now was before the clock was set back. */
+  #isDue(at: number, now: number): boolean {
+    return now < at || now >= at + LOOK_EVERY_MS;
+  }
+
+  #ask(instance: Instance, now: number): void {
+    this.#askedAt.set(instance.label, now);
+    this.#place.ctx.waitUntil(this.lookAt(instance));
   }
 
   /** Asks the Tunnel of one instance; what that corrects is pushed. Never rejects. */

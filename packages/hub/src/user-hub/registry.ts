@@ -5,8 +5,9 @@ import type { GoneReason, InstanceConnected, StatusReport } from "../contracts.t
 import { listed, seenUntilNow, type Instance } from "../instance.ts";
 import { toInstance, type InstanceRow } from "./instance-row.ts";
 import { migrate } from "./schema.ts";
+import { Tally } from "./tally.ts";
 
-/** More than anyone runs; past it the one that has been gone for longest makes room, and what is connected stays. */
+/** More than anyone runs, and as many as a page can show; past it the one that has been gone for longest makes room, and what is connected stays. */
 export const MAX_INSTANCES = 2000;
 /** Milliseconds by which a proof of life must be newer to change what a card says of it. */
 const WORTH_TELLING_MS = 10_000;
@@ -15,14 +16,22 @@ const REGISTERS_WITHIN_MS = 60_000;
 /** As long as D1 knows a revoked token, in milliseconds; by then nothing is connected with it. */
 const REVOKED_KEPT_MS = 90 * 24 * 60 * 60_000;
 
+/** What became of a registration; `forgot`: label of an instance that made room. */
+interface Registered {
+  outcome: "new" | "known" | "stale" | "full";
+  forgot?: string | undefined;
+}
+
 export class Registry {
   readonly #sql: SqlStorage;
+  readonly #tally: Tally;
   /** Proofs of life newer than the rows. Not worth a write: after an eviction the next look brings them again. */
   readonly #heard = new Map<string, number>();
 
   constructor(storage: DurableObjectStorage) {
     migrate(storage);
     this.#sql = storage.sql;
+    this.#tally = new Tally(storage.sql);
   }
 
   /** Every instance, as it stands in a list. */
@@ -55,15 +64,17 @@ export class Registry {
    * Remembers a new connection; says whether the instance was new. Refuses one older than the one it knows, and a new one
    * where there is no room left: what is connected is never forgotten, or revoking its token would not find it.
    */
-  connected(from: InstanceConnected): "new" | "known" | "stale" | "full" {
+  connected(from: InstanceConnected): Registered {
     const known = this.#byClientId(from.clientId);
-    if (known !== undefined && past(known.connectedAt) > from.connectedAt) return "stale";
-    if (known === undefined && !this.#makeRoom()) return "full";
+    if (known !== undefined && past(known.connectedAt) > from.connectedAt) return { outcome: "stale" };
+    const room = known === undefined ? this.#makeRoom() : {};
+    if (room === null) return { outcome: "full" };
     // It has an index, whose row would be written with each connection.
     if (known !== undefined && known.label !== from.label)
       this.#update("label = ?2 WHERE client_id = ?1", from.clientId, from.label);
     this.#write(from, known);
-    return known === undefined ? "new" : "known";
+    this.#tally.add(known === undefined ? 1 : 0, known?.connected === true ? 0 : 1);
+    return { outcome: known === undefined ? "new" : "known", ...room };
   }
 
   /**
@@ -86,6 +97,7 @@ export class Registry {
       report.at,
       clientId,
     );
+    this.#tally.add(0, known.connected ? 0 : 1);
     return true;
   }
 
@@ -103,6 +115,7 @@ export class Registry {
       end.reason,
       clientId,
     );
+    this.#tally.add(0, -1);
     return true;
   }
 
@@ -110,6 +123,7 @@ export class Registry {
   returned(clientId: string, at: number): boolean {
     const known = this.#byClientId(clientId);
     if (known === undefined || known.connected || at <= past(known.goneAt ?? 0)) return false;
+    this.#tally.add(0, 1);
     return this.#update(
       "connected = 1, gone_at = NULL, gone_reason = NULL, kept_away = 0, heard_at = ?2 WHERE client_id = ?1",
       clientId,
@@ -153,14 +167,14 @@ export class Registry {
   }
 
   forget(clientId: string): boolean {
-    this.#heard.delete(clientId);
-    return this.#sql.exec("DELETE FROM instances WHERE client_id = ?", clientId).rowsWritten > 0;
+    const known = this.#byClientId(clientId);
+    if (known === undefined) return false;
+    this.#delete(known);
+    return true;
   }
 
   countConnected(): number {
-    return this.#sql
-      .exec<{ count: number }>("SELECT count(*) AS count FROM instances WHERE connected = 1")
-      .one().count;
+    return this.#tally.counts().connected;
   }
 
   markTokenRevoked(tokenId: string, at: number): void {
@@ -242,15 +256,24 @@ export class Registry {
     return this.#select("SELECT * FROM instances WHERE client_id = ?", clientId)[0];
   }
 
-  /** Forgets what has been gone for longest where the registry is full; false if all of it is connected, waits to be let back, or is allowed path mode: of that its Tunnel must know. */
-  #makeRoom(): boolean {
-    const { count } = this.#sql.exec<{ count: number }>("SELECT count(*) AS count FROM instances").one();
-    if (count < MAX_INSTANCES) return true;
-    const { rowsWritten } = this.#sql.exec(
-      `DELETE FROM instances WHERE client_id IN (
-         SELECT client_id FROM instances WHERE connected = 0 AND kept_away = 0 AND path_trusted = 0 ORDER BY heard_at LIMIT 1)`,
+  /**
+   * Forgets what has been gone for longest where the registry is full; null if all of it is connected, waits to be let back, or is
+   * allowed path mode: of that its Tunnel must know.
+   */
+  #makeRoom(): Pick<Registered, "forgot"> | null {
+    if (this.#tally.counts().all < MAX_INSTANCES) return {};
+    const [longest] = this.#select(
+      "SELECT * FROM instances WHERE connected = 0 AND kept_away = 0 AND path_trusted = 0 ORDER BY heard_at LIMIT 1",
     );
-    return rowsWritten > 0;
+    if (longest === undefined) return null;
+    this.#delete(longest);
+    return { forgot: longest.label };
+  }
+
+  #delete({ clientId, connected }: Instance): void {
+    this.#heard.delete(clientId);
+    this.#sql.exec("DELETE FROM instances WHERE client_id = ?", clientId);
+    this.#tally.add(-1, connected ? -1 : 0);
   }
 
   #select(query: string, ...bindings: SqlStorageValue[]): Instance[] {

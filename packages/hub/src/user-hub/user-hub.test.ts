@@ -271,8 +271,8 @@ test(
       expect(await instanceOf(object, "late5")).toBeNull();
       expect(await instanceOf(object, "c10")).not.toBeNull();
     });
-    expect(calls.filter((call) => call.startsWith("rate_limited"))).toEqual([
-      "rate_limited late5-abcdefghij",
+    expect(calls.filter((call) => call.startsWith("too_many_instances"))).toEqual([
+      "too_many_instances late5-abcdefghij",
     ]);
   },
 );

@@ -33,14 +33,11 @@ import { InstanceNews } from "./instance-news.ts";
 import { LivePages, pageSession } from "./live-pages.ts";
 import { Membership } from "./membership.ts";
 import { PairingNotices } from "./pairing-notices.ts";
-import { parseAction, parseActivityQuery, parseGroup } from "./parse.ts";
+import { parseAction, parseActivityQuery, parseGroup, parseLook } from "./parse.ts";
 import { Presence } from "./presence.ts";
 import { Registry } from "./registry.ts";
 import { SignIns } from "./sign-ins.ts";
 import { Tunnels } from "./tunnels.ts";
-
-/** What a page sends when someone looks at it again. */
-const LOOK = "look";
 
 /**
  * One person's hub: remembers their instances and shows every change on their open dashboards. It remembers, it does
@@ -107,6 +104,12 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     if (this.#signIns.isEnded(sessionId)) return "signed_out";
     this.#presence.look();
     return this.#registry.list();
+  }
+
+  async board(sessionId: string): Promise<{ instances: Instance[]; revision: string } | SignedOut> {
+    if (this.#signIns.isEnded(sessionId)) return "signed_out";
+    this.#presence.look();
+    return { instances: this.#registry.list(), revision: this.#pages.revision };
   }
 
   find(sessionId: string, idOrLabel: string): Instance | null | SignedOut {
@@ -229,9 +232,10 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   }
 
   override async webSocketMessage(page: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    if (message !== LOOK) return;
+    const seen = parseLook(message);
+    if (seen === undefined) return;
     // First: D1 may be away or slow, and what it knows of the sign-in is no matter of the instances'.
-    this.#presence.look();
+    this.#presence.look(seen);
     const [sessionId, now] = [pageSession(page), Date.now()];
     try {
       if ((await this.#check({ sessionId, usedAt: now }, now)) === null)
