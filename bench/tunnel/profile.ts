@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { WebSocket } from "ws";
-import { freePort } from "../../e2e/hub.ts";
+import { freePort } from "./port.ts";
 import { printTable, type Row } from "../report.ts";
 import { loads } from "./loads/all.ts";
 import type { Load } from "./loads/load.ts";

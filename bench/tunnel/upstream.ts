@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { startRealClaudecodeui } from "../../e2e/claudecodeui/harness.ts";
-import { freePort } from "../../e2e/hub.ts";
+import { freePort } from "./port.ts";
 import { atEnd } from "./cleanup.ts";
 import { startNginx } from "./nginx.ts";
 import type { Upstream } from "./loads/load.ts";
@@ -41,7 +41,7 @@ async function startStreams(): Promise<Target> {
 
 /** A real claudecodeui, installed where it is missing. */
 async function startClaudecodeui(): Promise<Target> {
-  const real = await startRealClaudecodeui();
+  const real = await startRealClaudecodeui({ port: await freePort() });
   atEnd(() => real.stop());
   return { port: real.port, environment: { ...real.environment, PWD: real.project } };
 }

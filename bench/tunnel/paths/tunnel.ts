@@ -1,6 +1,7 @@
 import { startHub } from "../../../e2e/hub.ts";
 import { childProcesses } from "../../../packages/hub/local/processes.ts";
 import { atEnd } from "../cleanup.ts";
+import { freePort } from "../port.ts";
 import { processTree, type PathProcess } from "../processes.ts";
 import { connect, signIn, type PathHub } from "./hub-instance.ts";
 import type { Path } from "./path.ts";
@@ -34,7 +35,7 @@ export interface LocalHub extends PathHub {
 
 /** The hub that `npm start` runs. */
 export async function startLocalHub(): Promise<LocalHub> {
-  const hub = await startHub();
+  const hub = await startHub({ port: await freePort() });
   const stop = atEnd(() => hub.stop());
   const runner = childProcesses(process.pid).find(({ command }) => command.includes(hub.stateFolder));
   if (runner === undefined) throw new Error("the hub's process is not to be found");
