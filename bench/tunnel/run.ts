@@ -1,7 +1,7 @@
 /** Drives every load through every path, in turns. */
 import { loads } from "./loads/all.ts";
 import type { Load, Upstream } from "./loads/load.ts";
-import { baseline, memoryMeasure, memoryNow, withMemory } from "./memory.ts";
+import { baseline, memoryMeasure, memoryNow, withMemory } from "./peak-memory.ts";
 import type { TunnelOptions } from "./options.ts";
 import { pathsNamed } from "./paths/all.ts";
 import type { PathName, RunningPath } from "./paths/path.ts";
