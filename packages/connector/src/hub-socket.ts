@@ -1,4 +1,5 @@
 /** One connection to the hub, from dialling to its end: registration, heartbeats, control messages and frames. */
+import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import {
   Connection,
@@ -13,6 +14,7 @@ import {
   SUBPROTOCOL,
   truncateReason,
   type Command,
+  type Frame,
   type GoAway,
   type LogLine,
   type Register,
@@ -21,6 +23,7 @@ import {
   type StatusUpdate,
   type Stream,
 } from "@ai-orchestrator/protocol";
+import { sendFrames } from "./frame-sender.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { lookupHub } from "./hub-lookup.ts";
 import { ownAgent } from "./own-connection.ts";
@@ -78,6 +81,8 @@ export class HubSocket {
   readonly #options: HubSocketOptions;
   readonly #socket: WebSocket;
   readonly #dialledAt = performance.now();
+  /** What the WebSocket is spoken over. */
+  #wire: Socket | undefined;
   #connection: Connection | undefined;
   #heartbeat: Heartbeat | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -135,7 +140,10 @@ export class HubSocket {
 
   #listen(): void {
     const socket = this.#socket;
-    socket.on("upgrade", (answer) => answer.socket.on("drain", () => this.#connection?.drained()));
+    socket.on("upgrade", ({ socket: wire }) => {
+      this.#wire = wire;
+      wire.on("drain", () => this.#connection?.drained());
+    });
     socket.on("open", () => {
       this.#attempt(() => {
         socket.send(encodeControl(this.#options.register()));
@@ -226,7 +234,9 @@ export class HubSocket {
       remote: message.limits,
       now: () => performance.now(),
       room: () => ROOM_BYTES - this.#socket.bufferedAmount,
-      send: (bytes) => this.#socket.send(bytes),
+      sendFrames: (frames, bytes) => this.#sendFrames(frames, bytes),
+      // Not a microtask: what other connections to the application have brought by now leaves in the same message.
+      schedule: (flush) => setImmediate(flush),
       request: (stream, head, ended) => this.#options.request(stream, head, ended),
     });
     this.#heartbeat = new Heartbeat({
@@ -237,6 +247,10 @@ export class HubSocket {
       failed: () => this.#fail(endOfSilence("the hub did not answer a heartbeat")),
     });
     this.#options.registered(message);
+  }
+
+  #sendFrames(frames: readonly Frame[], bytes: number): void {
+    if (this.#wire && this.#socket.readyState === WebSocket.OPEN) sendFrames(this.#wire, frames, bytes);
   }
 
   #failAfter(ms: number, message: string): void {

@@ -1,8 +1,8 @@
 /** All streams of one connection, either end. The owner moves messages; this decides what they mean. */
 import { asStreamError, ConnectionError, describeThrown, StreamError } from "./errors.ts";
-import { FrameWriter } from "./frame-writer.ts";
+import { FrameWriter, type SendFrames } from "./frame-writer.ts";
 import { encodeReset } from "./frame-payloads.ts";
-import { FrameFlag, FrameType, readFrames, type Frame, type FrameVisitor } from "./frames.ts";
+import { encodeFrames, FrameFlag, FrameType, readFrames, type Frame, type FrameVisitor } from "./frames.ts";
 import { decodeRequestHead, encodeRequestHead, type HeaderText, type RequestHead } from "./header-block.ts";
 import { LIMITS, type PeerLimits } from "./limits.ts";
 import { Path } from "./path.ts";
@@ -11,15 +11,13 @@ import type { StreamLink, StreamState } from "./stream-link.ts";
 import { Stream } from "./stream.ts";
 import { Turns } from "./turns.ts";
 
-export interface ConnectionOptions {
+interface CommonOptions {
   role: "hub" | "connector";
   /** How this runtime shows header bytes. */
   text: HeaderText;
   /** What this end takes, and what the peer takes. */
   local: PeerLimits;
   remote: PeerLimits;
-  /** Sends one binary message; owns it. Throwing means that the connection is gone. */
-  send: (message: Uint8Array<ArrayBuffer>) => void;
   /** Calls back at the end of this turn of the event loop, and is told how many frames left; default: a microtask. */
   schedule?: ((flush: () => number) => void) | undefined;
   /** Milliseconds since any time; default: `Date.now`. */
@@ -32,6 +30,13 @@ export interface ConnectionOptions {
   /** Connector only: a new stream. Set `stream.handler` before returning; `ended` if the request has no body. */
   request?: (stream: Stream, head: RequestHead, ended: boolean) => void;
 }
+
+/** How binary messages are sent: whole, or by an owner that need not copy their frames together. Throwing means that the connection is gone. */
+export type ConnectionOptions = CommonOptions &
+  (
+    | { send: (message: Uint8Array<ArrayBuffer>) => void; sendFrames?: undefined }
+    | { send?: undefined; sendFrames: SendFrames }
+  );
 
 const MAX_STREAM_ID = 0xffff_ffff;
 
@@ -54,7 +59,7 @@ export class Connection implements StreamLink, FrameVisitor {
     this.path = new Path(options.now ?? Date.now);
     const { room } = options;
     if (room) this.#turns = new Turns(() => room() > this.#writer.waitingBytes);
-    this.#writer = new FrameWriter((message) => this.#send(message), options.schedule);
+    this.#writer = new FrameWriter((frames, bytes) => this.#send(frames, bytes), options.schedule);
   }
 
   /** Bytes held for all streams: received and not consumed, unfinished messages, queues. */
@@ -210,10 +215,12 @@ export class Connection implements StreamLink, FrameVisitor {
     return stream;
   }
 
-  #send(message: Uint8Array<ArrayBuffer>): void {
+  #send(frames: readonly Frame[], bytes: number): void {
     if (this.#isLost) return;
+    const { send, sendFrames } = this.#options;
     try {
-      this.#options.send(message);
+      if (send) send(encodeFrames(frames));
+      else sendFrames(frames, bytes);
     } catch (error) {
       this.lost(`sending failed: ${describeThrown(error)}`);
     }

@@ -1,20 +1,28 @@
 /** Frames of one turn of the event loop leave in one message: fewer messages, fewer system calls, a smaller bill. */
-import { encodeFrames, FRAME_HEADER_BYTES, type Frame } from "./frames.ts";
+import { FRAME_HEADER_BYTES, type Frame } from "./frames.ts";
 import { LIMITS } from "./limits.ts";
 
 /** From this size on a message leaves at once: more would only wait. */
 const FLUSH_BYTES = 64 * 1024;
 
+/** Sends frames as one message of so many bytes; owns them. */
+export type SendFrames = (frames: readonly Frame[], bytes: number) => void;
+
 export class FrameWriter {
-  readonly #send: (message: Uint8Array<ArrayBuffer>) => void;
+  readonly #send: SendFrames;
   readonly #schedule: (flush: () => number) => void;
   #frames: Frame[] = [];
   #bytes = 0;
   #scheduled = false;
+  /** One closure for all turns. */
+  readonly #endTurn = () => {
+    this.#scheduled = false;
+    return this.flush();
+  };
 
-  /** `send` gets whole messages and owns them; `schedule` calls back at the end of the turn (default: a microtask) and is told how many frames left. */
+  /** `send` is given the frames of one message; `schedule` calls back at the end of the turn (default: a microtask) and is told how many frames left. */
   constructor(
-    send: (message: Uint8Array<ArrayBuffer>) => void,
+    send: SendFrames,
     // workerd refuses `queueMicrotask` as a method of another object.
     schedule: (flush: () => number) => void = (flush) => queueMicrotask(flush),
   ) {
@@ -29,7 +37,7 @@ export class FrameWriter {
 
   /** Takes over the payload: it must not change until the end of the turn. Payloads over the limit are a RangeError. */
   write(frame: Frame): void {
-    // Found here, it is its writer's alone; found by `encodeFrames`, it would cost everyone's frames of this turn.
+    // Found here, it is its writer's alone; found when they are sent, it would cost everyone's frames of this turn.
     if (frame.payload.byteLength > LIMITS.framePayloadBytes)
       throw new RangeError("frame payload over the limit");
     const size = FRAME_HEADER_BYTES + frame.payload.byteLength;
@@ -42,20 +50,17 @@ export class FrameWriter {
     }
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#schedule(() => {
-      this.#scheduled = false;
-      return this.flush();
-    });
+    this.#schedule(this.#endTurn);
   }
 
   /** Sends what waits, now; returns how many frames that were. */
   flush(): number {
-    const { length } = this.#frames;
-    if (length === 0) return 0;
-    const message = encodeFrames(this.#frames);
+    const frames = this.#frames;
+    const bytes = this.#bytes;
+    if (frames.length === 0) return 0;
     this.#frames = [];
     this.#bytes = 0;
-    this.#send(message);
-    return length;
+    this.#send(frames, bytes);
+    return frames.length;
   }
 }

@@ -24,19 +24,33 @@ export interface FrameVisitor {
   malformed(frame: Pick<Frame, "type" | "streamId">, why: string): void;
 }
 
+/** Writes a frame's header at `offset` and returns where its payload goes. A payload over the limit is a RangeError. */
+export function writeFrameHeader(target: Uint8Array, offset: number, frame: Frame): number {
+  const { flags, payload, streamId, type } = frame;
+  const length = payload.byteLength;
+  if (length > LIMITS.framePayloadBytes) throw new RangeError("frame payload over the limit");
+  // Byte by byte: for eight bytes that costs less than a DataView of the message.
+  target[offset] = (type << 4) | flags;
+  target[offset + 1] = length >> 16;
+  target[offset + 2] = length >> 8;
+  target[offset + 3] = length;
+  target[offset + 4] = streamId >>> 24;
+  target[offset + 5] = streamId >>> 16;
+  target[offset + 6] = streamId >>> 8;
+  target[offset + 7] = streamId;
+  return offset + FRAME_HEADER_BYTES;
+}
+
 /** Writes frames one after another into one new message. Payloads over the limit are a RangeError. */
 export function encodeFrames(frames: readonly Frame[]): Uint8Array<ArrayBuffer> {
   let size = 0;
   for (const { payload } of frames) size += FRAME_HEADER_BYTES + payload.byteLength;
   const message = new Uint8Array(size);
-  const view = new DataView(message.buffer);
   let offset = 0;
-  for (const { type, flags, streamId, payload } of frames) {
-    if (payload.byteLength > LIMITS.framePayloadBytes) throw new RangeError("frame payload over the limit");
-    view.setUint32(offset, ((type << 28) | (flags << 24) | payload.byteLength) >>> 0);
-    view.setUint32(offset + 4, streamId);
-    message.set(payload, offset + FRAME_HEADER_BYTES);
-    offset += FRAME_HEADER_BYTES + payload.byteLength;
+  for (const frame of frames) {
+    offset = writeFrameHeader(message, offset, frame);
+    message.set(frame.payload, offset);
+    offset += frame.payload.byteLength;
   }
   return message;
 }
