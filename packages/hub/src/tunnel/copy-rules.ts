@@ -23,7 +23,14 @@ const USE_COPY = "x-orchestrator-use-copy";
 
 /** True of a request that a copy might answer; `path` is what it asks the instance for. */
 export function isForFile({ method, headers }: Request, path: string): boolean {
-  return method === "GET" && FILE.test(path) && !NEVER_ASKED_WITH.some((name) => headers.has(name));
+  if (method !== "GET" || !FILE.test(path) || NEVER_ASKED_WITH.some((name) => headers.has(name)))
+    return false;
+  return headers.get("sec-fetch-dest") !== "manifest";
+}
+
+/** A file that path mode changes on its way: known before it is there, because it must come in an encoding that can be read. */
+export function isSheet(path: string): boolean {
+  return /\.css$/i.test(path);
 }
 
 /** Copies of one application do for its next connection, as long as it comes with the same token, in the same version. */
@@ -59,9 +66,11 @@ export function keepOf(
 ): Keep | undefined {
   if (copy === undefined || generation === undefined) return undefined;
   const accepted = request.headers.get("accept-encoding") ?? "";
+  const { pathname } = new URL(request.url);
   return (headers, head) => {
     const encoding = headers.get("content-encoding");
-    if (!mayBeKept(head) || (encoding !== null && !accepts(accepted, encoding))) return;
+    if (!mayBeKept(head) || !isWhatItIsCalled(headers, pathname)) return;
+    if (encoding !== null && !accepts(accepted, encoding)) return;
     headers.set(KEEP_AS, generation);
     if (encoding === null) return;
     headers.set(ENCODED_AS, encoding);
@@ -98,6 +107,13 @@ function mayBeKept({ status, headers }: ResponseHead): boolean {
     listOf(headers, "vary").every((name) => name === "accept-encoding" || name === "origin") &&
     isForEver(listOf(headers, "cache-control"))
   );
+}
+
+/** What is changed on its way to a browser is known by its type; of files, by their names, only sheets are. */
+function isWhatItIsCalled(headers: Headers, path: string): boolean {
+  const [type = ""] = (headers.get("content-type") ?? "").toLowerCase().split(";");
+  if (/^\s*(?:text\/html|application\/manifest\+json)\s*$/.test(type)) return false;
+  return isSheet(path) === (type.trim() === "text/css");
 }
 
 function isForEver(directives: readonly string[]): boolean {

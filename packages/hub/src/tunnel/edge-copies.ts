@@ -117,44 +117,71 @@ function keeping(response: Response, key: string, { isRead }: FileVisit): Respon
   if (note === undefined || response.body === null) return response;
   const head = { ...note, at: Date.now(), headers: [...headers] };
   const length = Number(headers.get("content-length") ?? Number.NaN);
-  const passed = response.body.pipeThrough(collector((bytes) => waitUntil(store(key, head, bytes))));
-  const body = Number.isSafeInteger(length) ? passed.pipeThrough(new FixedLengthStream(length)) : passed;
-  return answerOf(body, headers, isRead);
+  const pipe = Number.isSafeInteger(length) ? new FixedLengthStream(length) : new IdentityTransformStream();
+  const keep = (bytes: Blob) => waitUntil(store(key, head, bytes));
+  // An answer that breaks off breaks off in the browser too: nobody else is to be told.
+  passOn(response.body, pipe.writable, new Collector(keep)).catch(() => undefined);
+  return answerOf(pipe.readable, headers, isRead);
 }
 
-/** Passes every chunk on at once; calls back with all of them at the end, and never of a body that breaks off or is too large. */
-function collector(whole: (bytes: Blob) => void): TransformStream<Uint8Array, Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  let isGivenUp = false;
-  const giveUp = () => {
-    isGivenUp = true;
-    collectedBytes -= bytes;
-    bytes = 0;
-    chunks.length = 0;
-  };
-  return new TransformStream({
-    transform(chunk, controller) {
-      controller.enqueue(chunk);
-      if (isGivenUp) return;
-      bytes += chunk.byteLength;
-      collectedBytes += chunk.byteLength;
-      if (bytes > MAX_COPY_BYTES || collectedBytes > MAX_COLLECTED_BYTES) giveUp();
-      else chunks.push(chunk);
-    },
-    flush() {
-      if (isGivenUp) return;
-      whole(new Blob(chunks));
-      giveUp();
-    },
-    cancel: giveUp,
-  });
+/** Passes every chunk on as it comes. */
+async function passOn(body: ReadableStream, writable: WritableStream, collector: Collector): Promise<void> {
+  const reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  const writer = writable.getWriter() as WritableStreamDefaultWriter<Uint8Array>;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      collector.add(value);
+      await writer.write(value);
+    }
+    // Before the answer is over: with it ends what may be begun for it.
+    collector.end();
+    await writer.close();
+  } catch (error) {
+    collector.giveUp();
+    await Promise.allSettled([reader.cancel(error), writer.abort(error)]);
+  }
+}
+
+/** The bytes of one body; hands them on as a whole, and never those of one that breaks off or is too large. */
+class Collector {
+  readonly #whole: (bytes: Blob) => void;
+  readonly #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  #isOver = false;
+
+  constructor(whole: (bytes: Blob) => void) {
+    this.#whole = whole;
+  }
+
+  add(chunk: Uint8Array): void {
+    if (this.#isOver) return;
+    this.#bytes += chunk.byteLength;
+    collectedBytes += chunk.byteLength;
+    if (this.#bytes > MAX_COPY_BYTES || collectedBytes > MAX_COLLECTED_BYTES) this.giveUp();
+    else this.#chunks.push(chunk);
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    this.#whole(new Blob(this.#chunks));
+    this.giveUp();
+  }
+
+  giveUp(): void {
+    if (!this.#isOver) collectedBytes -= this.#bytes;
+    this.#isOver = true;
+    this.#chunks.length = 0;
+  }
 }
 
 async function store(key: string, head: v.InferOutput<typeof HeadSchema>, bytes: Blob): Promise<void> {
   const text = encodeURIComponent(JSON.stringify(head));
-  if (text.length > MAX_HEAD_LENGTH) return;
-  const caching = new Headers(head.headers).get("cache-control") ?? "";
+  const fields = new Headers(head.headers);
+  const length = fields.get("content-length");
+  if (text.length > MAX_HEAD_LENGTH || (length !== null && Number(length) !== bytes.size)) return;
+  const caching = fields.get("cache-control") ?? "";
   const seconds = Math.min(MAX_SECONDS, maxAge(caching.split(",").map((one) => one.trim())));
   const headers = {
     "cache-control": `public, max-age=${seconds}`,

@@ -8,12 +8,13 @@ import type { Env } from "../env.ts";
 import { errorResponse, isErrorResponse } from "../errors.ts";
 import { instanceRoutes } from "../routes.ts";
 import { findHead } from "./html-start.ts";
+import { READABLE_ENCODING, readableEncodings } from "./path-mode/instance-request.ts";
 
 /** A document that does not begin within as many bytes has no mark. */
 const MAX_SEARCHED_BYTES = 16 * 1024;
 const NO_DOCUMENT = new Set([101, 204, 205, 206, 304]);
 /** They speak of bytes that are not the same any more. */
-const ABOUT_BYTES = ["accept-ranges", "content-length", "etag", "last-modified"];
+const ABOUT_BYTES = ["accept-ranges", "content-encoding", "content-length", "etag", "last-modified"];
 /** A browser's copy may be from before the mark was shown. */
 const ABOUT_A_COPY = ["if-modified-since", "if-none-match"];
 
@@ -32,7 +33,7 @@ export async function askWithMark(
   // Who does not say that a page is opened is a program.
   const isOpened = request.headers.has("sec-fetch-mode") && isInstanceNavigation(request);
   if (!isWanted || !isOpened) return ask(request);
-  const response = await ask(plain(request));
+  const response = await ask(asReadable(request));
   return isMarkable(response)
     ? withScript(response, new TextEncoder().encode(markTag(env, label)))
     : response;
@@ -55,9 +56,9 @@ export async function markScript({ request, env }: Visit): Promise<Response> {
 }
 
 /** The same request for an answer whose bytes can be read, whole. */
-function plain(request: Request): Request {
+function asReadable(request: Request): Request {
   const headers = new Headers(request.headers);
-  headers.set("accept-encoding", "identity");
+  headers.set("accept-encoding", readableEncodings(headers.get("accept-encoding") ?? ""));
   for (const name of ABOUT_A_COPY) headers.delete(name);
   return new Request(request, { headers, redirect: "manual" });
 }
@@ -66,7 +67,7 @@ function isMarkable(response: Response): boolean {
   const { status, headers } = response;
   if (response.body === null || NO_DOCUMENT.has(status) || isErrorResponse(response)) return false;
   if (!isHtml(headers)) return false;
-  if ((headers.get("content-encoding") ?? "identity").toLowerCase() !== "identity") return false;
+  if (!READABLE_ENCODING.test((headers.get("content-encoding") ?? "identity").toLowerCase())) return false;
   return allowsOwnScripts(headers.get("content-security-policy"));
 }
 

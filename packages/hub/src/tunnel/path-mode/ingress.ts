@@ -10,7 +10,7 @@ import type { Env } from "../../env.ts";
 import { errorResponse, isErrorResponse } from "../../errors.ts";
 import { instanceLabel, isLabel } from "../../origins.ts";
 import { instanceRoutes, routes } from "../../routes.ts";
-import { isForFile } from "../copy-rules.ts";
+import { isForFile, isSheet } from "../copy-rules.ts";
 import { askForFile } from "../edge-copies.ts";
 import type { VerifiedViewer } from "../headers.ts";
 import { isSignedOutAnswer, withViewer } from "../internal-headers.ts";
@@ -80,7 +80,7 @@ async function toTunnel(
     env.TUNNEL.getByName(label).fetch(withViewer(asked, as));
   if (!isForFile(request, path)) return ask(request, viewer);
   // A style sheet is read here, and of what is compressed the platform reads only gzip where it does not undo it by itself.
-  const asked = path.endsWith(".css") ? inGzip(request) : request;
+  const asked = isSheet(path) ? inGzip(request) : request;
   return askForFile({ request: asked, label, viewer, isRead: asked !== request }, (as) => ask(asked, as));
 }
 

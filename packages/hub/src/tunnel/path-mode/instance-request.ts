@@ -28,7 +28,8 @@ function ownReferer(referer: string, { origin, prefix }: PathPlace): string | un
   return rest === "" || rest.startsWith("?") ? `${origin}/${rest}` : undefined;
 }
 
-function readableEncodings(value: string): string {
+/** Of an `Accept-Encoding`, what can be read here. */
+export function readableEncodings(value: string): string {
   const kept = value.split(",").filter((one) => READABLE_ENCODING.test(one.split(";")[0]?.trim() ?? ""));
   return kept.length === 0 ? "identity" : kept.join(",");
 }
