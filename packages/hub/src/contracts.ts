@@ -15,6 +15,7 @@ import type { Loss } from "./auth/membership-loss.ts";
 import type { EntityKind, Memberships, Refusal, Role } from "./auth/policy.ts";
 import type { Instance } from "./instance.ts";
 import type { PairingNotice } from "./pairing/contract.ts";
+import type { Allowance } from "./usage/allowance.ts";
 
 /** Told to the owner's UserHub by a Tunnel whose connector has just registered. */
 export interface InstanceConnected {
@@ -140,7 +141,8 @@ export type GitHubLookup =
 /** RPC of `UserHub`, named by the user's id. */
 export interface UserHubRpc {
   instanceConnected(instance: InstanceConnected): Promise<void>;
-  instanceStatus(clientId: string, report: StatusReport): Promise<void>;
+  /** Answers with what is known of the hub's quota, by which the Tunnel paces itself; undefined where nothing is. */
+  instanceStatus(clientId: string, report: StatusReport): Promise<Allowance | undefined>;
   instanceGone(clientId: string, connectedAt: number, reason: GoneReason, at: number): Promise<void>;
 
   /** Every instance as `listed`, in no order. Asked for by a sign-in, which the Worker may know from its access cookie alone. */

@@ -233,6 +233,13 @@ const MEANINGS = {
     happened: "This instance handles as many requests as it can.",
     next: "Try again soon.",
   },
+  quota_reached: {
+    status: 503,
+    title: "This hub saves what is left",
+    happened:
+      "What its plan allows is nearly used up, so nothing new is opened at instances. What is open goes on, and dashboards work.",
+    next: "Try again when its quota begins anew. Its administrators find more on the page Usage.",
+  },
   upstream_timeout: {
     status: 504,
     title: "The web app did not answer",

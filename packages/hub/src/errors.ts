@@ -66,6 +66,11 @@ export function isErrorResponse(response: Response): boolean {
   return response.headers.has(ERROR_HEADER);
 }
 
+/** The code of what `errorResponse` made; null for anything else. */
+export function errorCodeOf(response: Response): string | null {
+  return response.headers.get(ERROR_HEADER);
+}
+
 function wantsPage(request: Request): boolean {
   if (request.headers.get("hx-request") === "true") return false;
   return (request.headers.get("accept") ?? "").includes("text/html");

@@ -16,6 +16,7 @@ import { Layout } from "../ui/layout.tsx";
 import { Since } from "../ui/time.tsx";
 import { OwnRefusal } from "../ui/who-may-use.tsx";
 import { STATE_WORDS } from "../ui/words.ts";
+import { usage } from "../usage/usage.ts";
 import { visibleText } from "../visible-text.ts";
 import { readForm } from "./form.ts";
 import { findOwnRefusal } from "./own-refusal.ts";
@@ -56,7 +57,13 @@ clientPages.get(routes.client(":id"), async (c) => {
             Open
           </a>
         </p>
-        <WholeDetails instance={instance} entries={entries} calendar={viewerCalendar(c)} now={now} />
+        <WholeDetails
+          instance={instance}
+          entries={entries}
+          calendar={viewerCalendar(c)}
+          now={now}
+          isSaving={usage.isAtLeast("scarce", now)}
+        />
       </main>
     </Layout>,
   );
@@ -66,7 +73,10 @@ clientPages.get(routes.clientDetails(":id"), async (c) => {
   const instance = await findInstance(c);
   const entries = await lastEntries(c, instance);
   const calendar = viewerCalendar(c);
-  return c.html(<CardDetails instance={instance} entries={entries} calendar={calendar} now={Date.now()} />);
+  const now = Date.now();
+  const isSaving = usage.isAtLeast("scarce", now);
+  const details = { instance, entries, calendar, now, isSaving };
+  return c.html(<CardDetails {...details} />);
 });
 
 clientPages.get(routes.clientReport(":id"), async (c) => {

@@ -15,10 +15,14 @@ import { Layout } from "../ui/layout.tsx";
 import { PairNotices } from "../ui/pair-notices.tsx";
 import type { View } from "../ui/view.ts";
 import { tabTitle } from "../ui/words.ts";
+import { usage } from "../usage/usage.ts";
 
 /** Remembers by what the person's cards are put together, so that the first paint is right. */
 const GROUPING_COOKIE = `${HUB_COOKIE_PREFIX}grouping`;
 const GROUPING_KEPT_SECONDS = 400 * 24 * 60 * 60;
+
+/** Near the end of a quota a page waits so many times longer before it asks again whether instances are alive. */
+const PATIENT = 2;
 
 export const dashboardPages = new Hono<HubContext>();
 
@@ -81,7 +85,7 @@ function Dashboard({ session, instances, revision, grouping, view, env }: Dashbo
         class="dashboard"
         id="dashboard"
         data-grouping={grouping}
-        data-proof-max-age={proofMaxAgeMs(env)}
+        data-proof-max-age={proofMaxAgeMs(env) * (usage.isAtLeast("tight", view.now) ? PATIENT : 1)}
         hx-ws:connect={`${routes.dashboardSocket}?group=${grouping}&since=${revision}`}
       >
         <h1 class="visually-hidden">Instances</h1>

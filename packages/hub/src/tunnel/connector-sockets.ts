@@ -23,6 +23,7 @@ import { countDial, tooManyDials } from "./dial-limit.ts";
 import { log } from "../log.ts";
 import { isKeptAway, refuseKeptAway } from "./kept-away.ts";
 import { instanceUrl } from "../origins.ts";
+import { usage } from "../usage/usage.ts";
 import { HUB_SOFTWARE } from "../version.ts";
 import {
   attach,
@@ -155,7 +156,8 @@ export class ConnectorSockets {
   async status(attachment: ConnectorAttachment, { status, sessions }: StatusUpdate): Promise<void> {
     if (attachment.state !== "registered")
       throw new ConnectionError("bad_message", "status_update before register");
-    await this.#userHub(attachment).instanceStatus(attachment.clientId, { status, sessions, at: Date.now() });
+    const report = { status, sessions, at: Date.now() };
+    usage.learn(await this.#userHub(attachment).instanceStatus(attachment.clientId, report), Date.now());
   }
 
   /** Nothing more is expected of this socket in time. */

@@ -26,6 +26,8 @@ import { askForFile } from "./edge-copies.ts";
 import type { VerifiedViewer } from "./headers.ts";
 import { isSignedOutAnswer, withViewer } from "./internal-headers.ts";
 import { askWithMark, markScript } from "./mark.ts";
+import { noteRefusal, refuseNewStream } from "./quota.ts";
+import { usage } from "../usage/usage.ts";
 import { isAllowedSource, isInstanceNavigation, isUpgrade } from "../auth/request-source.ts";
 
 const NONCE_SECONDS = 600;
@@ -60,12 +62,18 @@ async function serveVisit(visit: Visit): Promise<Response> {
   const isHubs = visit.url.pathname.startsWith(instanceRoutes.prefix);
   const isPresence = visit.url.pathname === instanceRoutes.presence && isUpgrade(request);
   if (isHubs && !isPresence) return errorResponse("not_found", request);
-  const { showsMark } = found.viewer;
+  return (isPresence ? undefined : refuseNewStream(request, visit.env)) ?? askInstance(visit, found);
+}
+
+async function askInstance(visit: Visit, found: ViewerProof): Promise<Response> {
+  // Where the hub must save, a page comes without the mark, whose socket and script are requests of their own.
+  const showsMark = found.viewer.showsMark && !usage.isAtLeast("scarce", Date.now());
   const response = await askWithMark(visit, showsMark, (asked) =>
     toTunnel({ ...visit, request: asked }, found),
   );
+  noteRefusal(response);
   if (isSignedOutAnswer(response)) return signInFirst(visit);
-  if (found.fresh || isUpgrade(request)) return response;
+  if (found.fresh || isUpgrade(visit.request)) return response;
   return withCookies(response, [await viewerCookie(visit, found.viewer, found.until)]);
 }
 

@@ -19,6 +19,7 @@ import type { OpenExchanges } from "./open-exchanges.ts";
 import { proofMaxAgeMs } from "../proof-age.ts";
 import type { InstanceConnection } from "./instance-connection.ts";
 import { StatusPace } from "./status-pace.ts";
+import { usage } from "../usage/usage.ts";
 import { Bridges } from "./version-1/bridges.ts";
 import { receiveVersionOne } from "./version-1/client-messages.ts";
 import { VersionOneConnection } from "./version-1/version-one-connection.ts";
@@ -247,8 +248,9 @@ export class InstanceLink {
 
   async #report(socket: WebSocket, attachment: ConnectorAttachment, update: StatusUpdate): Promise<void> {
     const send = () => this.sockets.status(attachment, update);
-    if (this.#pace.take(Date.now())) return send();
-    this.#pace.later(() => this.#state.waitUntil(this.#attempt(socket, send)));
+    const level = usage.level(Date.now());
+    if (this.#pace.take(Date.now(), level)) return send();
+    this.#pace.later(() => this.#state.waitUntil(this.#attempt(socket, send)), level);
   }
 
   /** Does what a connector's message asks for; where that fails, its connection ends. */

@@ -4,6 +4,8 @@
  */
 import type { OpenSession } from "../auth/open-sessions.ts";
 import type { Opener } from "./attachments.ts";
+import { beyondRequest } from "../usage/prices.ts";
+import { usage } from "../usage/usage.ts";
 import type { HttpExchange } from "./http-exchange.ts";
 
 /** An answer that takes longer than this is like a socket. */
@@ -23,6 +25,8 @@ interface OpenExchange extends OpenSession {
 export class OpenExchanges {
   readonly #open = new Set<OpenExchange>();
   readonly #changed: () => void;
+  /** Since when there is any: for so long the object is at work, however many there are. Milliseconds since the epoch. */
+  #anySince = 0;
   /** One for all, set while there is any: it keeps the object in memory, as they do. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When it goes off, milliseconds since the epoch. */
@@ -35,6 +39,7 @@ export class OpenExchanges {
 
   add(exchange: HttpExchange, { sessionId, checkAt, prefix }: Opener): void {
     const now = Date.now();
+    if (this.#open.size === 0) this.#anySince = now;
     // One that is due sooner must be known sooner.
     const longAt = now + Math.max(0, Math.min(LONG_MS, checkAt - now));
     const isPath = prefix !== "";
@@ -102,6 +107,7 @@ export class OpenExchanges {
     if (this.#open.size === 0) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
+      usage.count("awake_seconds", beyondRequest((Date.now() - this.#anySince) / 1000));
     }
     if (open.isLong) this.#changed();
   }

@@ -22,6 +22,7 @@ import { markKeptAway, unmarkKeptAway } from "./kept-away.ts";
 import { notTrustedAnswer, PathTrust } from "./path-mode/trust.ts";
 import { MARK_LOOK, PresenceSockets } from "./presence-sockets.ts";
 import { proxy } from "./proxy.ts";
+import { refuseNewStream } from "./quota.ts";
 import { keepHeartbeat } from "./version-1/heartbeat.ts";
 import { proxyVersionOne } from "./version-1/proxy-version-one.ts";
 import { ViewerSessions } from "./viewer-sessions.ts";
@@ -70,6 +71,11 @@ export class Tunnel extends DurableObject<Env> implements TunnelRpc {
     const refused = this.#refusal(viewer);
     if (refused) return refused;
     if (pathOf(request) === instanceRoutes.presence) return this.#acceptMark(request, viewer);
+    return refuseNewStream(request, this.env) ?? this.#open(request, viewer);
+  }
+
+  /** Something new at the instance, for somebody who may be let in. */
+  async #open(request: Request, viewer: VerifiedViewer): Promise<Response> {
     const active = this.#link.proven();
     if (!active) return this.#offline(request, viewer.prefix);
     // By the list that came with this connection: where another takes its place meanwhile, this one opens nothing.

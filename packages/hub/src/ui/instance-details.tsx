@@ -23,10 +23,12 @@ interface DetailsProps {
   entries: readonly ActivityEntry[];
   calendar: Calendar;
   now: number;
+  /** Its connector's report comes only for who asks. */
+  isSaving: boolean;
 }
 
 /** What is behind a card: asked for when it is opened, and by dialogs.js after each action. */
-export function CardDetails({ instance, entries, calendar, now }: DetailsProps) {
+export function CardDetails({ instance, entries, calendar, now, isSaving }: DetailsProps) {
   const { label } = instance;
   return (
     <div
@@ -55,13 +57,13 @@ export function CardDetails({ instance, entries, calendar, now }: DetailsProps) 
         <AllActivity label={label} />
         <a href={routes.client(label)}>Open this as a page</a>
       </p>
-      <ReportPlace label={label} />
+      <ReportPlace label={label} isAsked={!isSaving} />
     </div>
   );
 }
 
 /** Everything there is to say of an instance, on its own page. */
-export function WholeDetails({ instance, entries, calendar, now }: DetailsProps) {
+export function WholeDetails({ instance, entries, calendar, now, isSaving }: DetailsProps) {
   return (
     <>
       <ActionForms instance={instance} />
@@ -76,13 +78,13 @@ export function WholeDetails({ instance, entries, calendar, now }: DetailsProps)
       </section>
       <section aria-labelledby="report-heading">
         <h2 id="report-heading">Connector</h2>
-        <ReportPlace label={instance.label} />
+        <ReportPlace label={instance.label} isAsked={!isSaving} />
       </section>
     </>
   );
 }
 
-function Facts({ instance, calendar, now }: Omit<DetailsProps, "entries">) {
+function Facts({ instance, calendar, now }: Omit<DetailsProps, "entries" | "isSaving">) {
   const { software, upstream, absence, access } = instance;
   const exact = (at: number) => calendar.exact(at);
   return (

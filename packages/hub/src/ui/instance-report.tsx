@@ -7,13 +7,16 @@ import { ExactTime } from "./exact-time.tsx";
 /** An error is told by the page and put nowhere. */
 const KEEP_ON_ERROR = { "hx-status:4xx": "swap:none", "hx-status:5xx": "swap:none" };
 
-/** Where the report comes: asked for as soon as it is seen, on a page of its own where there are no scripts. */
-export function ReportPlace({ label }: { label: string }) {
+/**
+ * Where the report comes: asked for as soon as it is seen, or, where it `isAsked` for by nobody, when somebody clicks; on a page of
+ * its own where there are no scripts.
+ */
+export function ReportPlace({ label, isAsked }: { label: string; isAsked: boolean }) {
   return (
     <div
       class="report"
       hx-get={routes.clientReport(label)}
-      hx-trigger="load"
+      hx-trigger={isAsked ? "load" : "click"}
       hx-swap="innerHTML"
       {...KEEP_ON_ERROR}
     >

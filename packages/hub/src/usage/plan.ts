@@ -56,9 +56,15 @@ export function readPlan({
   };
 }
 
+/** Whether anything of a plan can be used up. */
+export function hasQuota({ kind, budgetUsd }: Plan): boolean {
+  return kind === "free" || (kind === "paid" && budgetUsd !== null);
+}
+
 /** Every quota of a plan; none where nothing ends but the bill. */
-export function quotasOf({ kind, budgetUsd }: Plan, usage: Usage, now: number): QuotaUse[] {
-  if (kind === "local" || (kind === "paid" && budgetUsd === null)) return [];
+export function quotasOf(plan: Plan, usage: Usage, now: number): QuotaUse[] {
+  const { kind, budgetUsd } = plan;
+  if (!hasQuota(plan)) return [];
   if (budgetUsd !== null && kind === "paid") {
     const [used, forecast] = [usage.month, usage.monthForecast].map((one) => shareOfBudget(one, budgetUsd));
     return [

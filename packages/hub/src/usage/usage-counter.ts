@@ -1,12 +1,14 @@
 /** Counts what this isolate does, by chance (sampling.ts), and knows what the Meter last told. Whatever fails here fails nobody else. */
 import { errorName, log } from "../log.ts";
 import { parseAllowance, type Allowance } from "./allowance.ts";
-import type { Level } from "./levels.ts";
+import { isAtLeast, type Level } from "./levels.ts";
 import { MAX_SCALE, sampled, stepOf } from "./sampling.ts";
 import { addAmounts, type Amounts, type Unit } from "./units.ts";
 
 /** A word of the Meter's that is so much later than now is from before the clock was set back. Milliseconds. */
 const AHEAD_MS = 60_000;
+/** How long a refusal that was heard of is believed without a word of the Meter's. Milliseconds. */
+const REFUSAL_GOOD_MS = 30 * 60_000;
 
 export interface CounterDeps {
   /** From 0 up to 1. */
@@ -39,6 +41,27 @@ export class UsageCounter {
   level(now: number): Level {
     const known = this.known(now);
     return known === undefined || now >= known.until ? "normal" : known.level;
+  }
+
+  isAtLeast(least: Level, now: number): boolean {
+    return isAtLeast(this.level(now), least);
+  }
+
+  /** When new streams are let through again, milliseconds since the epoch; null where they are. */
+  exhaustedUntil(now: number): number | null {
+    return this.level(now) === "exhausted" ? (this.#known?.until ?? null) : null;
+  }
+
+  /** Whether what is known is too old to go by, or nothing is. */
+  isStale(now: number): boolean {
+    const known = this.known(now);
+    if (known === undefined || (known.level !== "normal" && now >= known.until)) return true;
+    return known.goodForMs !== null && now >= known.at + known.goodForMs;
+  }
+
+  /** Somebody who knows has refused a new stream, until then. */
+  learnExhausted(until: number, now: number): void {
+    this.learn({ level: "exhausted", until, scale: this.#scale, at: now, goodForMs: REFUSAL_GOOD_MS }, now);
   }
 
   /** The Meter's last word, to be handed on; undefined where none has come here. */

@@ -26,9 +26,11 @@ import type { Instance } from "../instance.ts";
 import { errorName, log } from "../log.ts";
 import { readPageOpener } from "../page-socket.ts";
 import type { PairingNotice } from "../pairing/contract.ts";
+import type { Allowance } from "../usage/allowance.ts";
 import { Actions } from "./actions.ts";
 import { ActivityLog } from "./activity-log.ts";
 import { Census } from "./census.ts";
+import { KnownAllowance } from "./known-allowance.ts";
 import { InstanceNews } from "./instance-news.ts";
 import { LivePages, pageSession } from "./live-pages.ts";
 import { Membership } from "./membership.ts";
@@ -57,6 +59,7 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
   readonly #alarm: Alarm;
   readonly #membership: Membership;
   readonly #census: Census;
+  readonly #allowance: KnownAllowance;
   #isAlarmed = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -85,14 +88,16 @@ export class UserHub extends DurableObject<Env> implements UserHubRpc {
     this.#actions = new Actions({ ctx, registry, activity, pages, tunnels, presence, news });
     this.#signIns = new SignIns(ctx.storage);
     this.#alarm = new Alarm(ctx.storage);
+    this.#allowance = new KnownAllowance(ctx, env);
   }
 
   instanceConnected(instance: InstanceConnected): Promise<void> {
     return this.#news.connected(instance);
   }
 
-  instanceStatus(clientId: string, report: StatusReport): Promise<void> {
-    return this.#news.status(clientId, report);
+  async instanceStatus(clientId: string, report: StatusReport): Promise<Allowance | undefined> {
+    await this.#news.status(clientId, report);
+    return this.#allowance.current(Date.now());
   }
 
   async instanceGone(clientId: string, connectedAt: number, reason: GoneReason, at: number): Promise<void> {

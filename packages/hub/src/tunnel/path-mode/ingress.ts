@@ -14,6 +14,7 @@ import { isForFile, isSheet } from "../copy-rules.ts";
 import { askForFile } from "../edge-copies.ts";
 import type { VerifiedViewer } from "../headers.ts";
 import { isSignedOutAnswer, withViewer } from "../internal-headers.ts";
+import { noteRefusal, refuseNewStream } from "../quota.ts";
 import type { PathAddress } from "./address.ts";
 import { isPartOfRewritten, placedAnswer, type PathVisit } from "./answer.ts";
 import { instanceRequest } from "./instance-request.ts";
@@ -50,12 +51,21 @@ async function serve(visit: PathVisit, proven: Proven, context: Context): Promis
   if (isWithoutSlash(visit)) return redirect(`${visit.place.prefix}/${new URL(request.url).search}`, 307);
   if (path.startsWith(instanceRoutes.prefix) && !(path === instanceRoutes.presence && isUpgrade(request)))
     return serveOwn(visit, proven.session);
+  const isPresence = path === instanceRoutes.presence;
+  return (
+    (isPresence ? undefined : refuseNewStream(request, visit.env)) ?? askInstance(visit, proven, context)
+  );
+}
+
+async function askInstance(visit: PathVisit, proven: Proven, context: Context): Promise<Response> {
+  const { request, path } = visit;
   const asked = instanceRequest(request, visit.place, path);
   let response = await toTunnel(visit, proven, asked);
   if (isPartOfRewritten(visit, response)) {
     await response.body?.cancel();
     response = await toTunnel(visit, proven, withoutRange(asked));
   }
+  noteRefusal(response);
   if (isSignedOutAnswer(response)) return signInFirst(request);
   if (isNotTrustedAnswer(response)) return allowFirst(visit);
   // It is nobody's label, or somebody else's: perhaps it is a client id that looks like one.

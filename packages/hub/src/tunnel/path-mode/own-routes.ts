@@ -6,6 +6,7 @@ import type { Env } from "../../env.ts";
 import { errorResponse } from "../../errors.ts";
 import { instanceRoutes, routes } from "../../routes.ts";
 import { markScript } from "../mark.ts";
+import { usage } from "../../usage/usage.ts";
 import type { PathVisit } from "./answer.ts";
 
 /** The shim: the same for everybody and every instance, a new address with each version of the hub. */
@@ -25,6 +26,7 @@ export async function serveOwn(visit: PathVisit, session: Session): Promise<Resp
   if (request.method !== "GET" && request.method !== "HEAD") return errorResponse("not_found", request);
   switch (path) {
     case instanceRoutes.mark:
+      if (usage.isAtLeast("scarce", Date.now())) return noMark();
       return (await wantsMark(env.DB, session.userId)) ? mark(visit) : noMark();
     case instanceRoutes.ready:
       return ready(visit, session);
