@@ -10,6 +10,8 @@ export interface Table {
   rows: Row[];
 }
 
+/** Where a path has no such number. */
+const NOTHING = "–";
 const HEAD: Row = ["", "median", "low – high", "× ssh -R", "low – high", "× version 1", "low – high"];
 const WITH_PARTS: Row = [...HEAD, "of which"];
 
@@ -24,8 +26,16 @@ export function tablesOf(results: Results): Table[] {
     });
     const wanted = measure.better === "more" ? "more is better" : "less is better";
     const head = rows.some(({ length }) => length > HEAD.length) ? WITH_PARTS : HEAD;
-    return [{ heading: `${measure.title} (${measure.unit}, ${wanted})`, rows: [head, ...rows] }];
+    const heading = `${measure.title} (${measure.unit}, ${wanted})`;
+    return [{ heading, rows: withoutEmpty([head, ...rows]) }];
   });
+}
+
+/** Leaves out the columns that have nothing in any row. */
+function withoutEmpty([head = [], ...rows]: Row[]): Row[] {
+  const isUsed = (column: number) =>
+    column === 0 || rows.some((row) => ![undefined, NOTHING].includes(row[column]?.toString()));
+  return [head, ...rows].map((row) => row.filter((_, column) => isUsed(column)));
 }
 
 function rowOf(results: Results, measure: Measure, path: PathName, spread: Spread): Row {
@@ -46,7 +56,7 @@ function partsOf({ values }: Results, { id, digits }: Measure, path: PathName): 
 }
 
 function cells(spread: Spread | undefined, digits: number): Row {
-  if (spread === undefined) return ["–", "–"];
+  if (spread === undefined) return [NOTHING, NOTHING];
   const show = (value: number) => value.toFixed(digits);
   return [show(spread.median), `${show(spread.low)} – ${show(spread.high)}`];
 }

@@ -2,7 +2,7 @@
  * Speed of the tunnel beside what people would use instead: `npm run bench -- tunnel`. docs/performance.md tells what its numbers mean and
  * what it takes (options.ts).
  */
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { printTable } from "../report.ts";
 import { withCleanup } from "./cleanup.ts";
 import { compareRuns } from "./compare.ts";
@@ -28,11 +28,7 @@ export async function benchTunnel(args: string[]): Promise<void> {
 async function measure(options: TunnelOptions): Promise<void> {
   const results: Results = {
     date: new Date().toISOString(),
-    machine: [
-      `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown"}`,
-      `Node ${process.version}`,
-      ...versions(),
-    ],
+    machine: describeMachine(),
     rounds: options.rounds,
     measures: [],
     values: {},
@@ -46,6 +42,13 @@ async function measure(options: TunnelOptions): Promise<void> {
   const file = keepResults(results, [...summary, ...tables]);
   if (options.write) writeDocument(results, [...summary, ...tables]);
   console.log(`\nKept in ${file}`);
+}
+
+function describeMachine(): string[] {
+  const processors = `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown"}`;
+  // A machine with more to do than it has processors shows it in every number.
+  const load = `load before: ${loadavg()[0]?.toFixed(1)}`;
+  return [processors, load, `Node ${process.version}`, ...versions()];
 }
 
 function compare(files: readonly string[]): void {

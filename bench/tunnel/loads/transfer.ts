@@ -45,7 +45,7 @@ function transfer(id: string, title: string, { bytes, bodies, send }: Shape): Lo
       { id, title, unit: "MB/s", better: "more", digits: 0 },
       {
         id: cpu,
-        title: `CPU of the path: ${title.toLowerCase()}`,
+        title: `CPU of the path: ${title}`,
         unit: "µs a KiB",
         better: "less",
         digits: 2,
@@ -64,9 +64,7 @@ function transfer(id: string, title: string, { bytes, bodies, send }: Shape): Lo
         return { sample: { [id]: all / 1e6 / seconds }, count: all / 1024 };
       }),
   };
-  return bodies > 1
-    ? load
-    : { ...load, without: ["version-1"], memory: { id: `memory-${id}`, title: title.toLowerCase() } };
+  return bodies > 1 ? load : { ...load, without: ["version-1"], memory: { id: `memory-${id}`, title } };
 }
 
 async function download(path: RunningPath, agent: http.Agent, bytes: number): Promise<void> {
