@@ -1,5 +1,5 @@
 /** The hub on workerd, in this process's care: what `npm start` and the tests both run. */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { get } from "node:http";
 import path from "node:path";
 import {
@@ -47,6 +47,8 @@ export interface Hub {
 export async function openHub(options: HubOptions): Promise<Hub> {
   Object.assign(process.env, offline);
   const addresses = await loopbackAddresses();
+  // Copies of instances' files, of which nothing takes out what is old.
+  rmSync(path.join(resourceFolder(options), "cache"), { recursive: true, force: true });
   // Miniflare would end the process with 130 at Ctrl-C, before anything else can be ended in order.
   const { workers, connect, ...shared } = miniflareOptions(options, addresses);
   const miniflare = withoutSignalHandlers(
@@ -81,6 +83,11 @@ function ask(origin: string, page: string): Promise<number | undefined> {
   });
 }
 
+/** The folder in which wrangler's own commands look with `--persist-to <state folder>`. */
+function resourceFolder({ stateFolder }: HubOptions): string {
+  return path.join(stateFolder, "v3");
+}
+
 /** For a shell, where the text needs it. */
 function quoted(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
@@ -95,8 +102,7 @@ function miniflareOptions(options: HubOptions, addresses: string[]) {
     rootPath: path.dirname(built.worker),
     host: "127.0.0.1",
     port: 0,
-    // The folder in which wrangler's own commands look with `--persist-to <state folder>`.
-    resourcePersistencePath: path.join(options.stateFolder, "v3"),
+    resourcePersistencePath: resourceFolder(options),
     cf: false,
     telemetry: { enabled: false },
     log: new NoOpLog(),

@@ -154,6 +154,21 @@ describe("a file that does not change", () => {
     expect([other.status, await other.text()]).toEqual([200, "the file"]);
   });
 
+  test("is the instance's to send where the cache fails, or holds what nobody here has put there", async () => {
+    const { ask, heads, copied } = await instance();
+    await (await copied("/a.js")).text();
+    for (const found of [
+      () => Promise.reject(new Error("away")),
+      () => Promise.resolve(new Response("evil")),
+      () => Promise.resolve(new Response("evil", { headers: { "x-orchestrator-copy-head": "%7B%7D" } })),
+    ]) {
+      const before = heads.length;
+      vi.spyOn(Cache.prototype, "match").mockImplementationOnce(found);
+      expect(await (await ask("/a.js")).text()).toBe("the file");
+      expect(heads.length).toBe(before + 1);
+    }
+  });
+
   test("is asked for again by somebody who reloads without what is kept", async () => {
     const { copied, ask, heads } = await instance();
     await (await copied("/a.js")).text();
@@ -208,7 +223,7 @@ describe("nothing is kept of", () => {
     ["a service worker's script", {}, "/a.js", { headers: { "service-worker": "script" } }],
     ["a HEAD", { body: "" }, "/a.js", { method: "HEAD" }],
     ["a POST", {}, "/a.js", { method: "POST", body: "x" }],
-  ])("%s", async (_what, answer, path = "/a.js", init = {}) => {
+  ])("what is not kept: %s", async (_what, answer, path = "/a.js", init = {}) => {
     const one = await instance(answer);
     expect(await reached(one, path, init)).toBe(3);
     // Nor for who asks otherwise.

@@ -73,14 +73,19 @@ function encodingFor({ headers }: Request): string {
 async function findCopy(key: string, { headers }: Request): Promise<Copy | undefined> {
   if (/no-cache/i.test(`${headers.get("cache-control")} ${headers.get("pragma")}`)) return undefined;
   // A cache that fails is one that has nothing.
-  const found = await (await openCache()).match(key).catch(() => undefined);
-  const head = found?.headers.get(HEAD);
-  if (found === undefined || typeof head !== "string") return undefined;
-  const copy = { ...v.parse(HeadSchema, JSON.parse(decodeURIComponent(head))), body: found.body };
-  const encoding = new Headers(copy.headers).get("content-encoding");
+  const copy = await readCopy(key).catch(() => undefined);
+  const encoding = new Headers(copy?.headers).get("content-encoding");
   if (encoding === null || accepts(headers.get("accept-encoding") ?? "", encoding)) return copy;
-  await copy.body?.cancel();
+  await copy?.body?.cancel();
   return undefined;
+}
+
+async function readCopy(key: string): Promise<Copy | undefined> {
+  const cache = await caches.open(CACHE);
+  const found = await cache.match(key);
+  if (found === undefined) return undefined;
+  const head: unknown = JSON.parse(decodeURIComponent(found.headers.get(HEAD) ?? ""));
+  return { ...v.parse(HeadSchema, head), body: found.body };
 }
 
 async function fromCopy(copy: Copy, { request, isRead }: FileVisit): Promise<Response> {
@@ -118,7 +123,7 @@ function keeping(response: Response, key: string, { isRead }: FileVisit): Respon
   const head = { ...note, at: Date.now(), headers: [...headers] };
   const length = Number(headers.get("content-length") ?? Number.NaN);
   const pipe = Number.isSafeInteger(length) ? new FixedLengthStream(length) : new IdentityTransformStream();
-  const keep = (bytes: Blob) => waitUntil(store(key, head, bytes));
+  const keep = (bytes: Blob) => waitUntil(Promise.allSettled([store(key, head, bytes)]));
   // An answer that breaks off breaks off in the browser too: nobody else is to be told.
   passOn(response.body, pipe.writable, new Collector(keep)).catch(() => undefined);
   return answerOf(pipe.readable, headers, isRead);
@@ -181,18 +186,14 @@ async function store(key: string, head: v.InferOutput<typeof HeadSchema>, bytes:
   const fields = new Headers(head.headers);
   const length = fields.get("content-length");
   if (text.length > MAX_HEAD_LENGTH || (length !== null && Number(length) !== bytes.size)) return;
-  const caching = fields.get("cache-control") ?? "";
-  const seconds = Math.min(MAX_SECONDS, maxAge(caching.split(",").map((one) => one.trim())));
+  const caching = (fields.get("cache-control") ?? "").toLowerCase().split(",");
+  const seconds = Math.min(MAX_SECONDS, maxAge(caching.map((one) => one.trim())));
   const headers = {
     "cache-control": `public, max-age=${seconds}`,
     "content-type": "application/octet-stream",
     [HEAD]: text,
   };
-  const cache = await openCache();
+  const cache = await caches.open(CACHE);
   // Whole, with a length: of a stream that breaks off, a cache may keep the beginning.
-  await cache.put(key, new Response(await bytes.arrayBuffer(), { headers })).catch(() => undefined);
-}
-
-function openCache(): Promise<Cache> {
-  return caches.open(CACHE);
+  await cache.put(key, new Response(await bytes.arrayBuffer(), { headers }));
 }
