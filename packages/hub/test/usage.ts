@@ -21,5 +21,5 @@ type Level = ReturnType<typeof usage.level>;
 /** Lets the isolate, which here is everybody's, believe that the level is this one. */
 export function know(level: Level, now: number = Date.now(), forMs = 60 * 60_000): void {
   const until = level === "normal" ? 0 : now + forMs;
-  usage.learn({ level, until, scale: 1, at: now, goodForMs: forMs }, now);
+  usage.learn({ level, until, scale: 1, at: now, goodForMs: 60 * 60_000 }, now);
 }

@@ -4,6 +4,10 @@ import { loadGitHub } from "../auth/github-app.ts";
 import { countCensus, type CensusRow } from "../db/census.ts";
 import type { Env } from "../env.ts";
 import { errorName, log } from "../log.ts";
+import { askMeter } from "../usage/ask-meter.ts";
+import type { Level } from "../usage/levels.ts";
+import { hasQuota, readPlan } from "../usage/plan.ts";
+import { usage } from "../usage/usage.ts";
 import { HUB_SOFTWARE } from "../version.ts";
 
 export const DEPENDENCIES = ["database", "objects", "archive", "github"] as const;
@@ -24,6 +28,8 @@ export interface Health {
   checked_at: string;
   /** Of all people together; null where the database cannot be asked. */
   counts: CensusRow | null;
+  /** How near the hub is to the end of a quota of its plan, as far as is known here. */
+  usage: Level;
   /** `github` only on a hub that signs in with it. */
   dependencies: Partial<Record<Dependency, DependencyHealth>> &
     Record<"database" | "objects" | "archive", DependencyHealth>;
@@ -40,7 +46,7 @@ class TookTooLong extends Error {
 export async function checkHealth(env: Env): Promise<Health> {
   const checkedAt = new Date().toISOString();
   let counts: CensusRow | null = null;
-  const [database, objects, archive, github] = await Promise.all([
+  const [database, objects, archive, github, level] = await Promise.all([
     check("database", async () => {
       counts = await countCensus(env.DB);
     }),
@@ -49,6 +55,7 @@ export async function checkHealth(env: Env): Promise<Health> {
     }),
     check("archive", () => askArchive(env)),
     env.GITHUB_SIGN_IN === "enabled" ? check("github", () => askForGitHub(env)) : undefined,
+    usageLevel(env),
   ]);
   const isUp = database.status === "ok" && objects.status === "ok";
   return {
@@ -56,6 +63,7 @@ export async function checkHealth(env: Env): Promise<Health> {
     version: HUB_SOFTWARE.version,
     checked_at: checkedAt,
     counts,
+    usage: level,
     dependencies: { database, objects, archive, ...(github === undefined ? {} : { github }) },
   };
 }
@@ -77,23 +85,36 @@ async function askForGitHub(env: Env): Promise<"not_configured" | undefined> {
   return undefined;
 }
 
+/** The Meter is asked only where something can be used up and what is known is old: monitors come every minute. */
+async function usageLevel(env: Env): Promise<Level> {
+  if (hasQuota(readPlan(env)) && usage.isStale(Date.now()))
+    await Promise.allSettled([beforeDeadline(askMeter(env))]);
+  return usage.level(Date.now());
+}
+
 /** `ask` says whether there is nothing to ask. */
 async function check(
   kind: Dependency,
   ask: () => Promise<"not_configured" | undefined | void>,
 ): Promise<DependencyHealth> {
   const begun = Date.now();
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new TookTooLong()), DEADLINE_MS);
-  });
   try {
-    const answer = await Promise.race([ask(), deadline]);
+    const answer = await beforeDeadline(ask());
     if (answer === "not_configured") return { status: answer, ms: null };
     return { status: "ok", ms: Date.now() - begun };
   } catch (error) {
     log("dependency_failing", { kind, error: errorName(error) });
     return { status: "failing", ms: Date.now() - begun };
+  }
+}
+
+async function beforeDeadline<T>(work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new TookTooLong()), DEADLINE_MS);
+  });
+  try {
+    return await Promise.race([work, deadline]);
   } finally {
     if (timer !== null) clearTimeout(timer);
   }

@@ -1,9 +1,11 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ask, HUB, signedIn, type BrowserRequest } from "../../test/hub.ts";
+import { meter, onPlan } from "../../test/usage.ts";
 import { saveCensus } from "../db/census.ts";
 import type { RateLimiter } from "../rate-limiter/rate-limiter.ts";
 import { routes } from "../routes.ts";
+import { Meter } from "../usage/meter.ts";
 import type { Health } from "./health-checks.ts";
 
 const JSON_PLEASE = { headers: { accept: "application/json" } };
@@ -71,6 +73,7 @@ test("monitors read the counts of everybody, what each dependency says and how l
     version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
     checked_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
     counts: { instances: 5, browsers: 1 },
+    usage: "normal",
     dependencies: { database: ok, objects: ok, archive: ok },
   });
   expect(log).toEqual([]);
@@ -210,4 +213,24 @@ test.each<[string, Record<string, string>, () => Promise<Response>, object]>([
   expect(status).toBe(200);
   expect(body.dependencies.github).toEqual(expected);
   expect(asked.every((url) => url === "https://api.github.com/rate_limit")).toBe(true);
+});
+
+test("says how near the end of a quota the hub is, and no number of it; the Meter is asked seldom", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2026, 11, 7, 9) });
+  await onPlan({ PLAN: "free" });
+  await meter.add({ rows_written: 97_000 });
+  const asked = vi.spyOn(Meter.prototype, "allowance");
+  expect((await health()).body.usage).toBe("normal");
+  // What was known an hour ago is too old.
+  vi.setSystemTime(Date.now() + 61 * 60_000);
+  for (let times = 0; times < 3; times++) {
+    await forget();
+    const { body } = await health();
+    expect(body.usage).toBe("exhausted");
+    expect(JSON.stringify(body)).not.toContain("97");
+  }
+  expect(await (await askHealth()).text()).toContain("used up: nothing new is opened at instances");
+  expect(asked).toHaveBeenCalledOnce();
+  vi.useRealTimers();
+  await onPlan({});
 });

@@ -15,6 +15,14 @@ const STATUS_WORDS: Record<DependencyHealth["status"], string> = {
   not_configured: "not set up",
 };
 
+/** How near the end of what the plan gives. */
+const USAGE_WORDS: Record<Health["usage"], string> = {
+  normal: "normal",
+  tight: "getting tight",
+  scarce: "scarce",
+  exhausted: "used up: nothing new is opened at instances",
+};
+
 /** The facts of /health, for people. */
 export function HealthReport({ health, now }: { health: Health; now: number }) {
   const { counts, dependencies, version } = health;
@@ -50,6 +58,8 @@ export function HealthReport({ health, now }: { health: Health; now: number }) {
         <dd>{counts?.instances ?? "unknown"}</dd>
         <dt>Open dashboards</dt>
         <dd>{counts?.browsers ?? "unknown"}</dd>
+        <dt>Usage</dt>
+        <dd>{USAGE_WORDS[health.usage]}</dd>
         <dt>Version</dt>
         <dd>{version}</dd>
         <dt>Checked</dt>

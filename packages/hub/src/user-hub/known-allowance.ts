@@ -3,9 +3,8 @@
  * report comes and what is known is too old, and what it said is kept, because this object is out of memory most of the time.
  */
 import type { Env } from "../env.ts";
-import { errorName, log } from "../log.ts";
-import { parseAllowance, type Allowance } from "../usage/allowance.ts";
-import { METER_NAME } from "../usage/contract.ts";
+import type { Allowance } from "../usage/allowance.ts";
+import { askMeter } from "../usage/ask-meter.ts";
 import { hasQuota, readPlan } from "../usage/plan.ts";
 import { usage } from "../usage/usage.ts";
 
@@ -44,15 +43,8 @@ export class KnownAllowance {
     this.#ctx.waitUntil(this.#learn());
   }
 
-  /** Never rejects. */
   async #learn(): Promise<void> {
-    try {
-      const allowance = parseAllowance(await this.#env.METER.getByName(METER_NAME).allowance());
-      if (allowance === undefined) return;
-      usage.learn(allowance, Date.now());
-      this.#ctx.storage.kv.put(ALLOWANCE, allowance);
-    } catch (error) {
-      log("meter_failed", { error: errorName(error) });
-    }
+    const allowance = await askMeter(this.#env);
+    if (allowance !== undefined) this.#ctx.storage.kv.put(ALLOWANCE, allowance);
   }
 }
