@@ -18,8 +18,11 @@ import { closeQuietly } from "./close-socket.ts";
 /** What a browser may send ahead of the credit of its stream: it cannot be slowed down. */
 const MAX_QUEUE_BYTES = LIMITS.webSocketMessageBytes + LIMITS.streamWindowBytes;
 const STALL_MS = 30_000;
-/** While messages follow each other, the attachment is written once in as many milliseconds: it costs more than a message. */
-const SAVE_MS = 250;
+/**
+ * While messages follow each other, the attachment is written once in as many milliseconds: it costs more than a message. No longer: a
+ * timer keeps the object in memory, and messages that come less often than this must not.
+ */
+const SAVE_MS = 25;
 
 const CLOSE_CODES: Partial<Record<StreamErrorCode, number>> = {
   connection_lost: 1012,
