@@ -1,5 +1,6 @@
 /** What reaches the application, byte by byte, of requests that are not well-behaved; and answers that are not. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createPlainAdapter, type HeaderList } from "./adapter.ts";
@@ -182,4 +183,15 @@ describe("an adapter's mistake", () => {
       joined.stop();
     },
   );
+});
+
+test("an upload may take longer than the application for its answer, as long as it goes on", async () => {
+  hub.stop();
+  hub = joinHub(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, createPlainAdapter(), 300);
+  const pieces = [200, 400, 600].map((ms) => delay(ms, "abc"));
+  expect(await hub.ask(post(["content-length", "9"]), ...pieces)).toBe(200);
+  expect(received.join()).toMatch(/\r\n\r\nabcabcabc$/);
+  answer = () => "";
+  expect(await hub.ask(post(["content-length", "6"]), "abc", delay(900, "def"))).toBe("upstream_timeout");
+  expect(await hub.ask({ target: "/never" })).toBe("upstream_timeout");
 });

@@ -21,6 +21,9 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
 /** What the same request twice does no harm to. */
 const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
+/** Not in Node's types for plain http. */
+const NO_SERVER_NAME = { servername: "" };
+
 /** Forwards one request; everything that goes wrong ends in a reset that says what it was. */
 export function forwardHttp(
   stream: Stream,
@@ -49,7 +52,11 @@ class HttpForward implements StreamHandler {
     this.#hasBody = !ended;
     this.#bodyEnded = ended;
     this.#length = new LengthCheck(declaredLength(head.headers));
-    this.#begin(head).catch((error: unknown) => this.#fail(error));
+    try {
+      this.#begin(head);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   data(payload: Uint8Array): void {
@@ -59,37 +66,48 @@ class HttpForward implements StreamHandler {
   }
 
   end(): void {
+    // A request without a body ended when it began.
+    if (!this.#hasBody) return;
     this.#length.end();
     this.#bodyEnded = true;
     this.#request?.end();
   }
 
   reset(): void {
+    this.#upstream.deadlines.end(this);
     this.#request?.destroy();
+  }
+
+  /** Neither an answer nor a step of the body in time. */
+  tooLate(): void {
+    this.#fail(new StreamError("upstream_timeout", "no answer in time"));
   }
 
   writable(): void {
     this.#body?.writable();
   }
 
-  async #begin(head: RequestHead): Promise<void> {
+  #begin(head: RequestHead): void {
     if (NOT_FORWARDED.has(head.method))
       throw new StreamError("denied", `${head.method} requests are not forwarded`);
     if (this.#bodyEnded) this.#length.end();
-    const parts = await this.#upstream.adapter.prepareRequest(head);
-    if (this.#stream.isOver) return;
-    this.#dial(parts, head.headers);
+    const parts = this.#upstream.adapter.prepareRequest(head);
+    if (!("then" in parts)) return this.#dial(parts, head.headers);
+    parts.then((later) => this.#dial(later, head.headers)).catch((error: unknown) => this.#fail(error));
   }
 
   #dial(parts: RequestParts, asked: HeaderList): void {
+    if (this.#stream.isOver) return;
     const { target, agent } = this.#upstream;
     const request = http.request({
       host: target.hostname,
       port: target.port,
       method: parts.method,
       path: parts.target,
-      headers: this.#fields(parts).flat(),
+      headers: this.#fields(parts),
       agent,
+      // Where there is none, the agent works one out for every request. Only TLS has a use for it.
+      ...NO_SERVER_NAME,
       setHost: false,
       maxHeaderSize: LIMITS.headerBlockBytes,
     });
@@ -100,12 +118,10 @@ class HttpForward implements StreamHandler {
   }
 
   #listen(request: http.ClientRequest, parts: RequestParts, asked: HeaderList): void {
-    const timer = setTimeout(
-      () => this.#fail(new StreamError("upstream_timeout", "no answer in time")),
-      this.#upstream.timeoutMs,
-    );
+    const { deadlines } = this.#upstream;
+    deadlines.begin(this);
     request.on("response", (answer) => {
-      clearTimeout(timer);
+      deadlines.end(this);
       this.#answer(answer, parts, asked);
     });
     request.on("upgrade", (_answer, socket) => {
@@ -117,8 +133,8 @@ class HttpForward implements StreamHandler {
       else this.#fail(error);
     });
     request.on("close", () => {
-      clearTimeout(timer);
       if (this.#answered || this.#request !== request) return;
+      deadlines.end(this);
       this.#fail(new StreamError("upstream_failed", "the application ended without an answer"));
     });
   }
@@ -129,13 +145,16 @@ class HttpForward implements StreamHandler {
     return isUnanswered && !this.#hasBody && REPEATABLE.has(request.method);
   }
 
-  #fields(parts: RequestParts): [string, string][] {
+  #fields(parts: RequestParts): string[] {
     const fields = upstreamFields(parts, this.#upstream.target);
     return withLength(fields, { method: parts.method, hasBody: this.#hasBody });
   }
 
   #send(request: http.ClientRequest, payload: Uint8Array): void {
-    request.write(payload, () => this.#stream.consume(payload.byteLength));
+    request.write(payload, () => {
+      this.#stream.consume(payload.byteLength);
+      if (!this.#answered && !this.#stream.isOver) this.#upstream.deadlines.begin(this);
+    });
   }
 
   #answer(answer: http.IncomingMessage, parts: RequestParts, asked: HeaderList): void {
@@ -171,6 +190,7 @@ class HttpForward implements StreamHandler {
   }
 
   #fail(error: unknown): void {
+    this.#upstream.deadlines.end(this);
     this.#request?.destroy();
     this.#stream.fail(toStreamError(error));
   }

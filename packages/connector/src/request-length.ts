@@ -5,25 +5,36 @@
  */
 import { StreamError } from "@ai-orchestrator/protocol";
 import type { HeaderList } from "./adapter.ts";
-import { without } from "./upstream-headers.ts";
 
 const MAX_DIGITS = 15;
+/** A request of these methods that has no body does not say so. */
+const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "DELETE"]);
 
 /** The length that the fields declare, if exactly one well-formed field does. */
 export function declaredLength(fields: HeaderList): number | undefined {
-  const [value, ...more] = fields.filter(([name]) => name === "content-length").map(([, text]) => text);
-  if (value === undefined || more.length > 0) return undefined;
-  return /^\d+$/.test(value) && value.length <= MAX_DIGITS ? Number(value) : undefined;
+  let declared: string | undefined;
+  for (const field of fields) {
+    if (field[0] !== "content-length") continue;
+    if (declared !== undefined) return undefined;
+    declared = field[1];
+  }
+  if (declared === undefined || declared.length > MAX_DIGITS || !/^\d+$/.test(declared)) return undefined;
+  return Number(declared);
 }
 
-/** The fields with exactly one statement of the body's length: the declared one, or chunks, or none where there is no body. */
-export function withLength(fields: HeaderList, request: { method: string; hasBody: boolean }): HeaderList {
+/**
+ * The fields with exactly one statement of the body's length: the declared one, or chunks, or none where there is no body. Names and values
+ * by turns, as `http.request` takes them.
+ */
+export function withLength(fields: HeaderList, request: { method: string; hasBody: boolean }): string[] {
+  const list: string[] = [];
+  for (const field of fields)
+    if (field[0] !== "content-length" && field[0] !== "transfer-encoding") list.push(field[0], field[1]);
   const length = declaredLength(fields);
-  const others = without(fields, "content-length", "transfer-encoding");
-  if (length !== undefined) return [...others, ["content-length", String(length)]];
-  if (request.hasBody) return [...others, ["transfer-encoding", "chunked"]];
-  const bodiless = ["GET", "HEAD", "OPTIONS", "DELETE"].includes(request.method);
-  return bodiless ? others : [...others, ["content-length", "0"]];
+  if (length !== undefined) list.push("content-length", String(length));
+  else if (request.hasBody) list.push("transfer-encoding", "chunked");
+  else if (!BODILESS.has(request.method)) list.push("content-length", "0");
+  return list;
 }
 
 /** Counts a body against what was declared. Both throw `StreamError` `protocol_error` where they differ. */

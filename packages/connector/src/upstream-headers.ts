@@ -4,8 +4,22 @@ import type { HeaderList, RequestParts } from "./adapter.ts";
 import { askedTags } from "./validators.ts";
 
 /** `expect` ends here too: the hub has already taken the body. */
-const NOT_FORWARDED =
-  /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|expect|sec-websocket-(?:key|version|extensions|accept))$/;
+const NOT_FORWARDED: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "host",
+  "expect",
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-extensions",
+  "sec-websocket-accept",
+]);
+
+const CONNECTION = "connection";
 
 /** Only a hub says these, and of them only who looks is for the application. Many servers take `_` for `-`. */
 const HUBS = /^x[-_]orchestrator[-_]/;
@@ -18,12 +32,21 @@ const FOR_APPLICATION: ReadonlySet<string> = new Set([IDENTITY_FIELDS.userId, ID
 export function upstreamFields(request: RequestParts, target: URL): HeaderList {
   const instance = instanceOriginOf(request.headers);
   const fields: HeaderList = [["host", target.host]];
-  for (const [name, value] of request.headers) {
-    if (NOT_FORWARDED.test(name)) continue;
-    if (HUBS.test(name) && !FOR_APPLICATION.has(name)) continue;
-    fields.push([name, rewritten(name, value, { instance, target })]);
+  for (const field of request.headers) {
+    const name = field[0];
+    if (!isForwarded(name) || isHubsOwn(name)) continue;
+    const said = rewritten(field, instance, target);
+    fields.push(said === field[1] ? field : [name, said]);
   }
   return fields;
+}
+
+function isForwarded(name: string): boolean {
+  return !NOT_FORWARDED.has(name) && !name.startsWith("proxy-");
+}
+
+function isHubsOwn(name: string): boolean {
+  return name.startsWith("x") && HUBS.test(name) && !FOR_APPLICATION.has(name);
 }
 
 /** The answer's fields for the hub; redirects to the upstream's own origin become paths. */
@@ -33,7 +56,7 @@ export function answerFields(rawHeaders: readonly string[], target: URL): Header
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? "").toLowerCase();
     const value = rawHeaders[index + 1] ?? "";
-    if (NOT_FORWARDED.test(name) || named.has(name)) continue;
+    if (!isForwarded(name) || named?.has(name) === true) continue;
     fields.push([name, name === "location" ? withoutOrigin(value, target.origin) : value]);
   }
   return fields;
@@ -41,7 +64,8 @@ export function answerFields(rawHeaders: readonly string[], target: URL): Header
 
 /** First value of a field, or undefined. Names are lower case. */
 export function fieldOf(fields: HeaderList, name: string): string | undefined {
-  return fields.find(([field]) => field === name)?.[1];
+  for (const field of fields) if (field[0] === name) return field[1];
+  return undefined;
 }
 
 /** The fields without those named. */
@@ -49,12 +73,14 @@ export function without(fields: HeaderList, ...names: string[]): HeaderList {
   return fields.filter(([name]) => !names.includes(name));
 }
 
-/** Fields that the upstream declares to be meant for us only (RFC 9110, section 7.6.1). */
-function namedInConnection(rawHeaders: readonly string[]): Set<string> {
-  const named = new Set<string>();
+/** Fields that the upstream declares to be meant for us only (RFC 9110, section 7.6.1); mostly none. */
+function namedInConnection(rawHeaders: readonly string[]): Set<string> | undefined {
+  let named: Set<string> | undefined;
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() !== "connection") continue;
-    for (const name of (rawHeaders[index + 1] ?? "").split(",")) named.add(name.trim().toLowerCase());
+    const name = rawHeaders[index] ?? "";
+    if (name.length !== CONNECTION.length || name.toLowerCase() !== CONNECTION) continue;
+    named ??= new Set();
+    for (const option of (rawHeaders[index + 1] ?? "").split(",")) named.add(option.trim().toLowerCase());
   }
   return named;
 }
@@ -65,18 +91,21 @@ function instanceOriginOf(headers: HeaderList): string | undefined {
   return host === undefined || protocol === undefined ? undefined : `${protocol}://${host}`;
 }
 
-function rewritten(
-  name: string,
-  value: string,
-  { instance, target }: { instance: string | undefined; target: URL },
-): string {
-  if (name === "if-none-match") return askedTags(value);
-  if (instance === undefined) return value;
-  if (name === "origin") return value === instance ? target.origin : value;
-  if (name !== "referer") return value;
-  return value === instance || value.startsWith(`${instance}/`)
-    ? target.origin + value.slice(instance.length)
-    : value;
+function rewritten(field: HeaderList[number], instance: string | undefined, target: URL): string {
+  const value = field[1];
+  switch (field[0]) {
+    case "if-none-match":
+      return askedTags(value);
+    case "origin":
+      return value === instance ? target.origin : value;
+    case "referer":
+      if (instance === undefined || !value.startsWith(instance)) return value;
+      return value.length === instance.length || value[instance.length] === "/"
+        ? target.origin + value.slice(instance.length)
+        : value;
+    default:
+      return value;
+  }
 }
 
 function withoutOrigin(location: string, origin: string): string {

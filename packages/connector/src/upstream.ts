@@ -3,6 +3,7 @@ import * as http from "node:http";
 import type { Adapter } from "./adapter.ts";
 import type { OrchestratorClientOptions } from "./client-contract.ts";
 import { CompressedCopies } from "./compressed-copies.ts";
+import { Deadlines } from "./deadlines.ts";
 import { isLocalAddress } from "./loopback.ts";
 import { OwnAgent } from "./own-connection.ts";
 
@@ -15,8 +16,10 @@ export interface Upstream {
   ownPortOnly: boolean;
   /** Of its files. */
   copies: CompressedCopies;
-  /** How long the application may take to begin an answer, in milliseconds. */
+  /** How long the application may take to begin an answer, or to upgrade, in milliseconds. */
   timeoutMs: number;
+  /** The same, of requests: their answers, and every step of their bodies before. */
+  deadlines: Deadlines;
 }
 
 const AGENT = { keepAlive: true, maxFreeSockets: 64 };
@@ -25,12 +28,14 @@ const AGENT = { keepAlive: true, maxFreeSockets: 64 };
 export function upstreamOf(options: OrchestratorClientOptions, adapter: Adapter): Upstream {
   if (!isLocalAddress(options.target)) throw new RangeError("target: must be http:// on this machine");
   const ownPortOnly = options.allowOtherUser?.target !== true;
+  const timeoutMs = options.upstreamTimeoutMs ?? 120_000;
   return {
     target: new URL(options.target),
     adapter,
     agent: ownPortOnly ? new OwnAgent(AGENT) : new http.Agent(AGENT),
     ownPortOnly,
     copies: new CompressedCopies(),
-    timeoutMs: options.upstreamTimeoutMs ?? 120_000,
+    timeoutMs,
+    deadlines: new Deadlines(timeoutMs),
   };
 }

@@ -4,10 +4,12 @@ import {
   Connection,
   DEFAULT_PEER_LIMITS,
   type RequestHead,
+  type Stream,
   type StreamErrorCode,
 } from "@ai-orchestrator/protocol";
 import { type Adapter, createPlainAdapter } from "../adapter.ts";
 import { CompressedCopies } from "../compressed-copies.ts";
+import { Deadlines } from "../deadlines.ts";
 import { forwardHttp } from "../forward-http.ts";
 
 /** What became of a request: a status, or the reset's code. */
@@ -15,12 +17,12 @@ export type Outcome = number | StreamErrorCode;
 
 export interface HubEnd {
   /** Sends a request with these pieces as its body; without any, it has none. */
-  ask(head: Partial<RequestHead>, ...body: string[]): Promise<Outcome>;
+  ask(head: Partial<RequestHead>, ...body: (string | Promise<string>)[]): Promise<Outcome>;
   stop(): void;
 }
 
 /** Forwards to `target`, an origin. */
-export function joinHub(target: string, adapter: Adapter = createPlainAdapter()): HubEnd {
+export function joinHub(target: string, adapter: Adapter = createPlainAdapter(), timeoutMs = 5_000): HubEnd {
   const agent = new Agent({ keepAlive: true });
   const upstream = {
     target: new URL(target),
@@ -28,7 +30,8 @@ export function joinHub(target: string, adapter: Adapter = createPlainAdapter())
     agent,
     ownPortOnly: false,
     copies: new CompressedCopies(),
-    timeoutMs: 5_000,
+    timeoutMs,
+    deadlines: new Deadlines(timeoutMs),
   };
   const limits = { local: DEFAULT_PEER_LIMITS, remote: DEFAULT_PEER_LIMITS };
   const hub: Connection = new Connection({
@@ -46,7 +49,7 @@ export function joinHub(target: string, adapter: Adapter = createPlainAdapter())
       stream.handler = forwardHttp(stream, head, ended, upstream);
     },
   });
-  const ask = (head: Partial<RequestHead>, ...body: string[]) =>
+  const ask = (head: Partial<RequestHead>, ...body: (string | Promise<string>)[]) =>
     new Promise<Outcome>((resolve) => {
       let status = 0;
       const stream = hub.open(
@@ -60,8 +63,14 @@ export function joinHub(target: string, adapter: Adapter = createPlainAdapter())
         },
         body.length === 0,
       );
-      for (const piece of body) stream.write(new TextEncoder().encode(piece));
-      if (body.length > 0) stream.end();
+      sendBody(stream, body).catch(() => resolve("internal_error"));
     });
   return { ask, stop: () => agent.destroy() };
+}
+
+/** At once as far as it is there. */
+async function sendBody(stream: Stream, body: (string | Promise<string>)[]): Promise<void> {
+  for (const piece of body)
+    stream.write(new TextEncoder().encode(typeof piece === "string" ? piece : await piece));
+  if (body.length > 0) stream.end();
 }
