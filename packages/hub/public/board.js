@@ -133,6 +133,8 @@
   search.value = localStorage.getItem("board.search") ?? "";
   search.hidden = false;
 
+  const PARTS = ".card-title, .card-where, .card-status, .card-lines";
+  const wordsOf = (part) => part.textContent.toLowerCase();
   const isNeeding = (card) => card.dataset.lane === "needs-you";
 
   function isOf(name, card) {
@@ -140,9 +142,11 @@
     return name === "done" ? card.dataset.lane === "done" : card.dataset.status === name;
   }
 
+  /** What each card says, until the next push. */
+  const said = new Map();
   function textOf(card) {
-    const parts = card.querySelectorAll(".card-title, .card-where, .card-status, .card-lines");
-    return [...parts].map((part) => part.textContent.toLowerCase()).join(" ");
+    if (!said.has(card)) said.set(card, Array.from(card.querySelectorAll(PARTS), wordsOf).join(" "));
+    return said.get(card);
   }
 
   function isWanted(card, words) {
@@ -212,9 +216,7 @@
   search.addEventListener("input", changeFilter);
 
   // ── Said aloud: what needs someone, a sentence every two seconds at most ──
-  const SAY_EVERY_MS = 2000,
-    SAY_AFTER_MS = 250,
-    MAX_NAMED = 3;
+  const [SAY_EVERY_MS, SAY_AFTER_MS, MAX_NAMED] = [2000, 250, 3];
   const PHRASES = {
     needs_permission: ["needs permission", "need permission"],
     needs_answer: ["needs an answer", "need an answer"],
@@ -243,12 +245,12 @@
 
   function speak() {
     sayTimer = undefined;
-    const said = [...toSay.values()];
+    const news = [...toSay.values()];
     toSay.clear();
-    if (said.length === 0) return;
+    if (news.length === 0) return;
     saidAt = Date.now();
-    const changes = said.filter((one) => typeof one !== "string");
-    const texts = said.filter((one) => typeof one === "string");
+    const changes = news.filter((one) => typeof one !== "string");
+    const texts = news.filter((one) => typeof one === "string");
     announcements.textContent = [...texts, sentence(changes)].filter(Boolean).join(". ");
     // What was said long ago is not for reading; and said again, it must be new.
     setTimeout(() => (announcements.textContent = ""), SAY_EVERY_MS - SAY_AFTER_MS);
@@ -273,10 +275,7 @@
   }
 
   /** Says something of the page itself. */
-  function say(text) {
-    toSay.set("page", text);
-    speakSoon();
-  }
+  const say = (text) => (toSay.set("page", text), speakSoon());
 
   // ── Counts ──
   function showCounts() {
@@ -288,6 +287,7 @@
 
   /** After a push. `isStill`: nothing is shown as a move; `isSilent`: nothing is said. */
   function update({ isStill, isSilent }) {
+    said.clear();
     place(isStill);
     showCounts();
     hear(isSilent);

@@ -16,17 +16,38 @@
   let lookedAt = 0,
     cameAt = Date.now();
 
-  /** Asks the hub whether the instances are there; what that changes is pushed. */
-  function look() {
-    if (document.hidden || socket?.readyState !== WebSocket.OPEN) return;
-    if (Date.now() < lookedAt + LOOK_EVERY_MS) return;
-    lookedAt = Date.now();
-    socket.send("look");
+  /** Of more cards than this, the hub is told which are in view; the others it asks after by and by. */
+  const FEW = 50,
+    MOST_NAMED = 100;
+  const inView = new Set();
+  /** When the hub was asked after a card by name. */
+  const askedAt = new WeakMap();
+  const watcher = new IntersectionObserver(see, { rootMargin: "200px" });
+
+  const isOneOfMany = () => cards.allCards().length > FEW;
+  const isDue = (card) => Date.now() >= (askedAt.get(card) ?? 0) + LOOK_EVERY_MS;
+
+  function see(entries) {
+    for (const { target, isIntersecting } of entries)
+      if (isIntersecting) inView.add(target);
+      else inView.delete(target);
+    if (isOneOfMany()) checkProofs();
   }
+
+  /** Asks the hub whether the instances are there; what that changes is pushed. `due`: cards it asks after before all others. */
+  function look(due = []) {
+    if (document.hidden || socket?.readyState !== WebSocket.OPEN) return;
+    if (Date.now() < lookedAt + (due.length > 0 ? ANSWER_MS : LOOK_EVERY_MS)) return;
+    lookedAt = Date.now();
+    for (const card of due) askedAt.set(card, lookedAt);
+    socket.send(["look", ...due.map(({ id }) => id.replace("card-", ""))].join(" "));
+  }
+
+  const ageOf = (proof) => (proof === null ? 0 : now() - Number(proof.dataset.heard));
 
   function showProof(card, isAsking) {
     const proof = card.querySelector("[data-heard]");
-    const age = proof === null ? 0 : now() - Number(proof.dataset.heard);
+    const age = ageOf(proof);
     const isOld = age > MAX_AGE_MS;
     const mark = isOld ? (isAsking ? "asking" : "silent") : undefined;
     if (card.dataset.pageUnproven !== mark) {
@@ -43,8 +64,21 @@
     return age;
   }
 
+  /** What is silent has been asked after by name, and has had the time to answer. */
+  function checkView() {
+    const isAsking = (card) => {
+      const at = askedAt.get(card);
+      return at === undefined || Date.now() < at + ANSWER_MS;
+    };
+    const due = [...inView].filter(
+      (card) => card.isConnected && showProof(card, isAsking(card)) >= LOOK_AT_MS && isDue(card),
+    );
+    if (due.length > 0) look(due.slice(0, MOST_NAMED));
+  }
+
   /** Draws what is not proven any more as that, and asks while somebody looks. */
   function checkProofs() {
+    if (isOneOfMany()) return checkView();
     const isAsking = !document.hidden && Date.now() < cameAt + ANSWER_MS;
     let oldest = 0;
     for (const card of cards.allCards()) oldest = Math.max(oldest, showProof(card, isAsking));
@@ -97,6 +131,8 @@
 
   function connected(opened) {
     connection = opened;
+    // What the page showed at first is old by the time it connects again.
+    connection.url = connection.url.replace(/&since=.*/, "");
     socket = opened.socket;
     isFresh = true;
     // The hub looks by itself when a page connects.
@@ -173,17 +209,25 @@
     HELD_MS = 3 * SECOND;
   let reachedAt = 0,
     heldSince,
-    heldTimer;
+    heldTimer,
+    /** Putting many in their places takes a while; it may take a third of the time. */
+    restUntil = 0;
 
   const reach = () => (reachedAt = Date.now());
 
+  function placeAll(how) {
+    const begun = performance.now();
+    heldSince = undefined;
+    cards.update(how);
+    for (const card of cards.allCards()) watcher.observe(card);
+    restUntil = Date.now() + 2 * (performance.now() - begun);
+  }
+
   function update(how) {
     clearTimeout(heldTimer);
-    const until = Math.min(reachedAt + REACH_MS, (heldSince ?? Date.now()) + HELD_MS);
-    if (how.isStill || until <= Date.now()) {
-      heldSince = undefined;
-      return cards.update(how);
-    }
+    const held = Math.min(reachedAt + REACH_MS, (heldSince ?? Date.now()) + HELD_MS);
+    const until = Math.max(held, restUntil);
+    if (how.isStill || until <= Date.now()) return placeAll(how);
     heldSince ??= Date.now();
     heldTimer = setTimeout(() => {
       cards.beforeChange();

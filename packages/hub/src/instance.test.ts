@@ -2,11 +2,11 @@ import type { ClaudeSession, SessionState } from "@ai-orchestrator/protocol";
 import { expect, test } from "vitest";
 import { exampleInstance } from "../test/example-instance.ts";
 import {
-  byOrder,
   cardState,
   countInstances,
   groupOf,
   GROUPINGS,
+  inOrder,
   instanceTitle,
   laneOf,
   sessionsByUrgency,
@@ -73,9 +73,9 @@ test("what waits, asks or failed needs you; nothing else does", () => {
 test("what waits is ordered by how long, the rest by name", () => {
   const waiting = (id: string, since: number) =>
     exampleInstance(id, { sessions: [session("needs_answer", since)] });
-  const order = [waiting("x", 900), waiting("y", 80), waiting("z", 1000)].toSorted(byOrder);
+  const order = inOrder([waiting("x", 900), waiting("y", 80), waiting("z", 1000)]);
   expect(order.map(({ clientId }) => clientId)).toEqual(["y", "x", "z"]);
-  const quiet = [exampleInstance("b"), exampleInstance("C"), exampleInstance("a")].toSorted(byOrder);
+  const quiet = inOrder([exampleInstance("b"), exampleInstance("C"), exampleInstance("a")]);
   expect(quiet.map(({ clientId }) => clientId)).toEqual(["a", "b", "C"]);
 });
 
@@ -90,7 +90,7 @@ test("what ended stays marked until it is seen, and what ends later is marked ag
 
 test("the most urgent come first, whatever cards are grouped by", () => {
   const sessions = (state: SessionState) => ({ sessions: [session(state)] });
-  const order = [
+  const order = inOrder([
     exampleInstance("gone", { connected: false }),
     exampleInstance("idle"),
     exampleInstance("works", sessions("working")),
@@ -98,7 +98,7 @@ test("the most urgent come first, whatever cards are grouped by", () => {
     exampleInstance("failed", sessions("failed")),
     exampleInstance("asks", sessions("needs_answer")),
     exampleInstance("waits", sessions("needs_permission")),
-  ].toSorted(byOrder);
+  ]);
   expect(order.map(({ clientId }) => clientId)).toEqual([
     "waits",
     "asks",

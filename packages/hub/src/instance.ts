@@ -156,9 +156,11 @@ export function groupOf(instance: Instance, grouping: Grouping): string {
   }
 }
 
-export function byOrder(a: Instance, b: Instance): number {
-  const [first, second] = [orderKey(a), orderKey(b)];
-  return first < second ? -1 : Number(first > second);
+/** These in their order; each key is made once. */
+export function inOrder(instances: readonly Instance[]): Instance[] {
+  const keyed = instances.map((instance) => ({ instance, key: orderKey(instance) }));
+  keyed.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
+  return keyed.map(({ instance }) => instance);
 }
 
 /** Its owner's name for it, else the last part of the project's path, else the host, else the id the instance gave itself. */

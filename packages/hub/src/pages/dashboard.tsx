@@ -4,7 +4,7 @@ import type { Session } from "../auth/session.ts";
 import type { Env } from "../env.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
-import { byOrder, countInstances, type Grouping, type Instance } from "../instance.ts";
+import { countInstances, inOrder, type Grouping, type Instance } from "../instance.ts";
 import { pageOpenerHeaders, parseGrouping, parseRevision } from "../page-socket.ts";
 import { routes } from "../routes.ts";
 import { proofMaxAgeMs } from "../proof-age.ts";
@@ -38,7 +38,7 @@ dashboardPages.get(routes.dashboard, async (c) => {
   return c.html(
     <Dashboard
       session={session}
-      instances={board.instances.toSorted(byOrder)}
+      instances={inOrder(board.instances)}
       revision={board.revision}
       grouping={chosen ?? parseGrouping(readCookie(c.req.raw, GROUPING_COOKIE)) ?? "status"}
       view={{ now: Date.now(), origins: c.env }}

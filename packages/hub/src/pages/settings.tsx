@@ -5,7 +5,7 @@ import type { Session } from "../auth/session.ts";
 import { setShowsMark, showsMark } from "../db/users.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
-import { byOrder, instanceTitle, type Instance } from "../instance.ts";
+import { inOrder, instanceTitle, type Instance } from "../instance.ts";
 import { instanceOrigin, isLabel } from "../origins.ts";
 import { instanceRoutes, routes } from "../routes.ts";
 import { Layout } from "../ui/layout.tsx";
@@ -21,7 +21,7 @@ settingsPages.get(routes.settings, async (c) => {
     c.env.USER_HUB.getByName(session.userId).list(session.id),
   ]);
   if (instances === "signed_out") throw new HubError("sign_in_required");
-  const trusted = instances.filter(({ pathTrusted }) => pathTrusted).toSorted(byOrder);
+  const trusted = inOrder(instances.filter(({ pathTrusted }) => pathTrusted));
   return c.html(<SettingsPage session={session} hasMark={hasMark} trusted={trusted} />);
 });
 

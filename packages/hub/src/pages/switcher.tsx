@@ -4,7 +4,7 @@ import { parseLocalPath } from "../auth/next-path.ts";
 import { errorMeaning } from "../error-codes.ts";
 import { HubError } from "../errors.ts";
 import type { HubContext } from "../hono.ts";
-import { byOrder } from "../instance.ts";
+import { inOrder } from "../instance.ts";
 import { instanceOrigin, isLabel } from "../origins.ts";
 import { routes } from "../routes.ts";
 import { SwitcherFrame, SwitcherNotice, SwitcherOptions } from "../ui/switcher.tsx";
@@ -17,7 +17,7 @@ switcherPages.get(routes.switcher, async (c) => {
   const session = c.get("session");
   const listed = await c.env.USER_HUB.getByName(session.userId).list(session.id);
   if (listed === "signed_out") throw new HubError("sign_in_required");
-  const instances = listed.toSorted(byOrder);
+  const instances = inOrder(listed);
   const view = viewOf(c);
   const from = c.req.query("from");
   if (from === undefined) return c.html(<SwitcherOptions instances={instances} view={view} />);

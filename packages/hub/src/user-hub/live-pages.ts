@@ -5,8 +5,8 @@
 import type { OpenSession } from "../auth/open-sessions.ts";
 import type { Env } from "../env.ts";
 import {
-  byOrder,
   countStandings,
+  inOrder,
   standingOf,
   type Grouping,
   type Instance,
@@ -84,7 +84,7 @@ export class LivePages {
     const changes = this.#revisions.since(since);
     const news =
       changes === undefined
-        ? [renderBoard(this.#instances.list().toSorted(byOrder), this.#view(), grouping)]
+        ? [renderBoard(inOrder(this.#instances.list()), this.#view(), grouping)]
         : this.#renderChange(changes, Date.now());
     news[0] += this.#renderPairings();
     for (const html of news) server.send(html);
