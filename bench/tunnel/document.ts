@@ -35,7 +35,8 @@ function markdown(results: Results, tables: readonly Table[]): string {
   return [`\n${facts.join("; ")}.\n`, ...tables.map(tableOf)].join("\n");
 }
 
-function tableOf({ heading, rows }: Table): string {
+/** A table under a heading. */
+export function tableOf({ heading, rows }: Table): string {
   const [head = [], ...body] = rows;
   const columns = Math.max(...rows.map((row) => row.length));
   const rule = Array.from({ length: columns }, (_, column) => (column === 0 ? "---" : "---:"));

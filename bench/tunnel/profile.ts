@@ -1,6 +1,6 @@
 /**
  * V8's processor profiles of connector and workerd under each load, for `--profile <folder>`: files that Chrome's developer tools open,
- * and the functions in which most of the time went. Taken on plain workerd, where the hub's own code is all there is.
+ * and the functions in which most of the time went, in `profiles.md` too. Taken on plain workerd, where the hub's own code is all there is.
  */
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -8,11 +8,13 @@ import path from "node:path";
 import { WebSocket } from "ws";
 import { freePort } from "./port.ts";
 import { printTable, type Row } from "../report.ts";
+import { tableOf } from "./document.ts";
 import { loads } from "./loads/all.ts";
 import type { Load } from "./loads/load.ts";
 import type { TunnelOptions } from "./options.ts";
 import type { Inspectors, RunningPath } from "./paths/path.ts";
 import { workerd } from "./paths/workerd.ts";
+import type { Table } from "./table.ts";
 import { startUpstream } from "./upstream.ts";
 import { warmUp } from "./warm-up.ts";
 
@@ -28,6 +30,7 @@ interface Profile {
 
 export async function profileLoads(options: TunnelOptions, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
+  const tables: Table[] = [];
   const chosen = loads.filter(
     ({ group, without }) => options.only.includes(group) && without?.includes("workerd") !== true,
   );
@@ -36,9 +39,10 @@ export async function profileLoads(options: TunnelOptions, folder: string): Prom
     const inspectors: Inspectors = { workerd: await freePort(), connector: await freePort() };
     const running = await workerd.start(await startUpstream(upstream), inspectors);
     await warmUp(running, ofUpstream);
-    for (const load of ofUpstream) await profileLoad(load, running, inspectors, folder);
+    for (const load of ofUpstream) tables.push(...(await profileLoad(load, running, inspectors, folder)));
     await running.stop();
   }
+  writeFileSync(path.join(folder, "profiles.md"), tables.map(tableOf).join("\n"));
 }
 
 async function profileLoad(
@@ -46,7 +50,7 @@ async function profileLoad(
   running: RunningPath,
   inspectors: Inspectors,
   folder: string,
-): Promise<void> {
+): Promise<Table[]> {
   const name = load.measures[0]?.id ?? load.group;
   const sessions = await Promise.all([
     open("workerd", inspectors.workerd),
@@ -54,12 +58,15 @@ async function profileLoad(
   ]);
   for (const session of sessions) await session.start();
   await load.run(running);
+  const tables: Table[] = [];
   for (const session of sessions) {
     const profile = await session.stop();
-    const file = path.join(folder, `${name}-${session.role}.cpuprofile`);
-    writeFileSync(file, JSON.stringify(profile));
-    printTable(`${name}: ${session.role} (${file})`, hottest(profile));
+    writeFileSync(path.join(folder, `${name}-${session.role}.cpuprofile`), JSON.stringify(profile));
+    const table = { heading: `${name}: ${session.role}`, rows: hottest(profile) };
+    tables.push(table);
+    printTable(table.heading, table.rows);
   }
+  return tables;
 }
 
 interface Session {
@@ -124,5 +131,6 @@ function hottest({ nodes, samples, timeDeltas }: Profile): Row[] {
     busy += time;
   }
   const sorted = [...times].toSorted(([, one], [, two]) => two - one).slice(0, SHOWN);
-  return sorted.map(([name, time]): Row => [name, `${((100 * time) / busy).toFixed(1)} %`]);
+  const rows = sorted.map(([name, time]): Row => [name, `${((100 * time) / busy).toFixed(1)} %`]);
+  return [["function", "of its own"], ...rows];
 }
