@@ -20,6 +20,8 @@ interface CommonOptions {
   remote: PeerLimits;
   /** Calls back at the end of this turn of the event loop, and is told how many frames left; default: a microtask. */
   schedule?: ((flush: () => number) => void) | undefined;
+  /** A message of as many bytes leaves before the end of the turn; default: 64 KiB. */
+  flushBytes?: number;
   /** Milliseconds since any time; default: `Date.now`. */
   now?: () => number;
   /**
@@ -57,9 +59,9 @@ export class Connection implements StreamLink, FrameVisitor {
     this.text = options.text;
     this.#options = options;
     this.path = new Path(options.now ?? Date.now);
-    const { room } = options;
+    const { flushBytes, room, schedule } = options;
     if (room) this.#turns = new Turns(() => room() > this.#writer.waitingBytes);
-    this.#writer = new FrameWriter((frames, bytes) => this.#send(frames, bytes), options.schedule);
+    this.#writer = new FrameWriter((frames, bytes) => this.#send(frames, bytes), schedule, flushBytes);
   }
 
   /** Bytes held for all streams: received and not consumed, unfinished messages, queues. */

@@ -11,6 +11,7 @@ export type SendFrames = (frames: readonly Frame[], bytes: number) => void;
 export class FrameWriter {
   readonly #send: SendFrames;
   readonly #schedule: (flush: () => number) => void;
+  readonly #flushBytes: number;
   #frames: Frame[] = [];
   #bytes = 0;
   #scheduled = false;
@@ -20,14 +21,16 @@ export class FrameWriter {
     return this.flush();
   };
 
-  /** `send` is given the frames of one message; `schedule` calls back at the end of the turn (default: a microtask) and is told how many frames left. */
+  /** `send` is given the frames of one message; `schedule` calls back at the end of the turn (default: a microtask) and is told how many frames left; from `flushBytes` on a message does not wait for that. */
   constructor(
     send: SendFrames,
     // workerd refuses `queueMicrotask` as a method of another object.
     schedule: (flush: () => number) => void = (flush) => queueMicrotask(flush),
+    flushBytes = FLUSH_BYTES,
   ) {
     this.#send = send;
     this.#schedule = schedule;
+    this.#flushBytes = flushBytes;
   }
 
   /** Bytes that wait for the end of the turn. */
@@ -44,7 +47,7 @@ export class FrameWriter {
     if (this.#bytes + size > LIMITS.messageBytes) this.flush();
     this.#frames.push(frame);
     this.#bytes += size;
-    if (this.#bytes >= FLUSH_BYTES) {
+    if (this.#bytes >= this.#flushBytes) {
       this.flush();
       return;
     }

@@ -17,6 +17,9 @@ import { ViewerSocket, type OpenedBy } from "./viewer-socket.ts";
 /** Ids are reserved in blocks, so that the attachment is written once in a thousand streams. */
 const ID_BLOCK = 1000;
 
+/** What of an upload was read at once leaves in one message: each costs as much as copying some of it. */
+const FLUSH_BYTES = 256 * 1024;
+
 export class ActiveConnection implements InstanceConnection {
   readonly socket: WebSocket;
   readonly attachment: ConnectorAttachment;
@@ -38,6 +41,7 @@ export class ActiveConnection implements InstanceConnection {
       // What is written in the turn in which the socket closes has nowhere to go; the close itself ends the streams.
       send: (message) => socket.readyState === WebSocket.OPEN && socket.send(message),
       schedule: createFlushPace(),
+      flushBytes: FLUSH_BYTES,
     });
     this.connection.skipIds(attachment.reservedIds);
     for (const viewer of state.getWebSockets(SocketTag.viewer)) this.#restore(viewer);
@@ -61,6 +65,10 @@ export class ActiveConnection implements InstanceConnection {
     stream.handler = viewer;
     this.#join(viewer, stream);
     return browserEnd;
+  }
+
+  flush(): void {
+    this.connection.flush();
   }
 
   lost(message?: string): void {

@@ -22,6 +22,8 @@ export interface InstanceConnection extends ConnectorSocket {
   open(head: ViewerHead, handler: StreamHandler, end: boolean): ExchangeStream;
   /** Accepts a browser's WebSocket, opened by this sign-in, for a stream that `open` has returned; returns the end for the browser. */
   acceptViewer(stream: ExchangeStream, opener: Opener): WebSocket;
+  /** Sends what streams have written, now: its memory is theirs again. */
+  flush(): void;
   /** The connection is gone: whatever is open over it ends with `connection_lost`. */
   lost(message?: string): void;
 }

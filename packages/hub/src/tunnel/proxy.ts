@@ -59,7 +59,7 @@ function proxyHttp(active: InstanceConnection, request: Request, viewer: Verifie
   const opening = { head: headOf(request, "http", viewer), handler: exchange, end: request.body === null };
   stream = open(active, opening, exchange);
   active.exchanges.add(exchange, viewer);
-  if (request.body) exchange.upload(request.body as ReadableStream<Uint8Array>);
+  if (request.body) exchange.upload(request.body as ReadableStream<Uint8Array>, () => active.flush());
   return exchange.answer;
 }
 

@@ -89,6 +89,9 @@ export class VersionOneConnection implements InstanceConnection {
     }
   }
 
+  /** What was written is in a request's body already, which leaves as a whole. */
+  flush(): void {}
+
   lost(message = "the connection to the instance was lost"): void {
     this.#isLost = true;
     for (const request of this.#requests.values()) request.fail(new StreamError("connection_lost", message));
