@@ -2,6 +2,7 @@
 import { isSendableCloseCode, LIMITS, MessageReceiver, MessageSender } from "@ai-orchestrator/protocol";
 import type { RequestHead, Stream, StreamHandler } from "@ai-orchestrator/protocol";
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import type { RequestParts, WebSocketObserver } from "./adapter.ts";
 import { toStreamError } from "./forward-http.ts";
@@ -35,6 +36,8 @@ class WebSocketForward implements StreamHandler {
   readonly #sender: MessageSender;
   readonly #receiver: MessageReceiver;
   #socket: WebSocket | undefined;
+  /** What that is spoken over. */
+  #wire: Socket | undefined;
   #observer: WebSocketObserver | undefined;
   #refusal: StreamBody | undefined;
   #isOpen = false;
@@ -54,19 +57,19 @@ class WebSocketForward implements StreamHandler {
   }
 
   end(): void {
-    this.#socket?.terminate();
+    this.#terminate();
   }
 
   close(code: number, reason: string): void {
     const socket = this.#socket;
     if (code === 0) socket?.close();
     else if (isSendableCloseCode(code)) socket?.close(code, reason);
-    else socket?.terminate();
+    else this.#terminate();
   }
 
   reset(): void {
     this.#ended();
-    this.#socket?.terminate();
+    this.#terminate();
   }
 
   writable(): void {
@@ -110,6 +113,7 @@ class WebSocketForward implements StreamHandler {
   }
 
   #accepted(answer: IncomingMessage, parts: RequestParts): void {
+    this.#wire = answer.socket;
     this.#isOpen = true;
     this.#options.opened();
     const received = { status: 101, headers: answerFields(answer.rawHeaders, this.#options.target) };
@@ -145,7 +149,22 @@ class WebSocketForward implements StreamHandler {
       this.#observer?.fromBrowser?.(
         Buffer.from(message.buffer, message.byteOffset, message.byteLength).toString("utf8"),
       );
+    this.#corkTurn();
     this.#socket?.send(message, { binary: !text }, () => this.#stream.consume(bytes));
+  }
+
+  /** The messages of one turn go to the application in one piece. */
+  #corkTurn(): void {
+    const wire = this.#wire;
+    if (wire === undefined || wire.writableCorked > 0) return;
+    wire.cork();
+    process.nextTick(() => wire.uncork());
+  }
+
+  /** What was said before is still heard. */
+  #terminate(): void {
+    this.#wire?.uncork();
+    this.#socket?.terminate();
   }
 
   #fail(error: unknown): void {

@@ -11,11 +11,16 @@ interface Waiting {
   text: boolean;
 }
 
+/** In the place of one that has been sent, so that nothing keeps its bytes. */
+const SENT: Waiting = { data: new Uint8Array(0), text: false };
+
 /** Sends whole messages in order; keeps what has no credit yet. */
 export class MessageSender {
   readonly #stream: Stream;
   readonly #maxQueueBytes: number;
-  readonly #queue: Waiting[] = [];
+  /** What waits, from `#first` on: taking the first out of a list would move all the others. */
+  #queue: Waiting[] = [];
+  #first = 0;
   #queuedBytes = 0;
   /** What of the queue is on the connection's account. */
   #retainedBytes = 0;
@@ -35,6 +40,9 @@ export class MessageSender {
   /** Takes over one message. */
   send(data: Uint8Array, text: boolean): void {
     if (this.#closing) return;
+    const size = data.byteLength;
+    if (this.#queuedBytes === 0 && size <= this.#stream.credit && size <= LIMITS.framePayloadBytes)
+      return this.#stream.writeMessageFrame(data, { text, more: false });
     this.#queue.push({ data, text });
     this.#queuedBytes += data.byteLength + MESSAGE_OVERHEAD_BYTES;
     this.drain();
@@ -62,7 +70,7 @@ export class MessageSender {
 
   #sendQueue(): void {
     for (;;) {
-      const first = this.#queue[0];
+      const first = this.#queue[this.#first];
       if (!first) break;
       const size = Math.min(first.data.byteLength, this.#stream.credit, LIMITS.framePayloadBytes);
       if (size === 0 && first.data.byteLength > 0) return;
@@ -73,10 +81,17 @@ export class MessageSender {
         first.data = first.data.subarray(size);
         continue;
       }
-      this.#queue.shift();
       this.#queuedBytes -= MESSAGE_OVERHEAD_BYTES;
+      this.#forgetFirst();
     }
     if (this.#closing) this.#stream.close(this.#closing.code, this.#closing.reason);
+  }
+
+  #forgetFirst(): void {
+    this.#queue[this.#first++] = SENT;
+    if (this.#first * 2 < this.#queue.length) return;
+    this.#queue = this.#queue.slice(this.#first);
+    this.#first = 0;
   }
 }
 
@@ -111,9 +126,12 @@ export class MessageReceiver {
 
   /** Takes a DATA frame. Throws `StreamError` `too_large`. */
   data(payload: Uint8Array, text: boolean, more: boolean): void {
-    if (!this.#isPartial) this.#text = text;
     const bytes = this.#bytes + payload.byteLength;
     if (bytes > this.#maxBytes) throw new StreamError("too_large", "WebSocket message over the limit");
+    if (!this.#isPartial) {
+      if (!more) return this.#deliver(wholeMessage(payload), text, payload.byteLength);
+      this.#text = text;
+    }
     this.#append(payload, bytes);
     this.#isPartial = more;
     if (more) {
@@ -138,4 +156,14 @@ export class MessageReceiver {
     this.#buffer.set(payload, this.#bytes);
     this.#bytes = bytes;
   }
+}
+
+/**
+ * A message that came in one frame: as it is where it makes up most of what it came in, else a copy. A few bytes that wait must not keep all
+ * that came with them in memory.
+ */
+function wholeMessage(payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength, byteOffset } = payload;
+  const isMost = buffer instanceof ArrayBuffer && byteLength * 2 >= buffer.byteLength;
+  return isMost ? new Uint8Array(buffer, byteOffset, byteLength) : new Uint8Array(payload);
 }
