@@ -111,6 +111,23 @@ test("a hundred streams have a hundred windows and what all may grow by, and all
   for (const { hub } of ends()) expect(hub.reader.received).toBeGreaterThan(INITIAL);
 });
 
+test("64 stalled readers, 64 stalled uploads and 64 busy streams at once hold their windows and no more", () => {
+  const never = { is: "stalled", untilMs: Number.POSITIVE_INFINITY } as const;
+  const crowd: Exchange[] = [
+    ...Array.from({ length: 64 }, () => ({ down: 8 * MIB, atHub: never })),
+    ...Array.from({ length: 64 }, () => ({ down: 0, up: 8 * MIB, atConnector: never })),
+    ...Array.from({ length: 64 }, () => ({ down: MIB, up: MIB - 1 })),
+  ];
+  const way = { latencyMs: 20, bytesPerMs: 50 * FAST, roomBytes: 128 * KIB };
+  const { clock, network, ends } = simulate(way, crowd);
+  clock.run();
+  expect([network.hub.heldBytes, network.connector.heldBytes]).toEqual([64 * INITIAL, 64 * INITIAL]);
+  expect(network.hub.path.growth).toBe(LIMITS.windowGrowthBytes);
+  expect(network.connector.path.growth).toBe(LIMITS.windowGrowthBytes);
+  const busy = ends().slice(128);
+  for (const pair of busy) expectComplete(pair, { down: MIB, up: MIB - 1 });
+});
+
 test("what a stream had grown by is the others' once it is over and read", () => {
   const { clock, network } = simulate({ latencyMs: 50 }, [{ down: 20 * MIB }, { down: 20 * MIB }]);
   clock.run(500);

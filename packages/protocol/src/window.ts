@@ -45,7 +45,7 @@ type KeptWindowState = Omit<ReceiveWindowState, "size"> & Partial<Pick<ReceiveWi
 const FORMER_WINDOW_BYTES = 512 * 1024;
 /** A window that is used up in so many round trips is what its sender waits for. */
 const GROW_ROUND_TRIPS = 2;
-/** On a shorter way the first window lets half a gigabit a second through. Clocks here have steps of 1 ms. */
+/** On a shorter way the first window lets a gigabit a second through. Clocks here have steps of 1 ms. */
 const MIN_ROUND_TRIP_MS = 4;
 /** A grown window that is not used up in so many round trips, or in this time if that is longer, is larger than it need be. */
 const SHRINK_ROUND_TRIPS = 16;
