@@ -253,7 +253,7 @@ test(
   "a full registry forgets who has been gone for longest, and never who is connected",
   { timeout: 30_000 },
   async () => {
-    const { hub } = await newPerson("many");
+    const { person, hub } = await newPerson("many");
     await runInDurableObject(hub, async (object: UserHub) => {
       for (let index = 0; index < MAX_INSTANCES + 5; index++) {
         await object.instanceConnected(connected(`c${index}`, { connectedAt: 1000 + index }));
@@ -265,6 +265,7 @@ test(
       expect(ids).toContain("c5");
     });
     const calls = await withTunnels(hub, here);
+    const page = await openPage(person);
     await runInDurableObject(hub, async (object: UserHub) => {
       for (let index = 0; index < 6; index++) await object.instanceConnected(connected(`late${index}`));
       expect(await instanceOf(object, "late4")).not.toBeNull();
@@ -274,6 +275,10 @@ test(
     expect(calls.filter((call) => call.startsWith("too_many_instances"))).toEqual([
       "too_many_instances late5-abcdefghij",
     ]);
+    // Who made room has no card any more.
+    await vi.waitFor(() =>
+      expect(page.messages.join("")).toContain(`hx-target="#card-c9-abcdefghij" hx-swap="delete"`),
+    );
   },
 );
 
