@@ -146,3 +146,11 @@ test("a clock that is set back makes no time before the beginning", () => {
   lose("x");
   expect(lines[1]).toContain("No connection for 0 s, since ");
 });
+
+test("that its owner has too many instances is said with what to do", () => {
+  const { kind, level, text } = narrator.stopped("too_many_instances", "Its owner has 2000 instances.");
+  expect([kind, level]).toEqual(["stopped", "error"]);
+  expect(text).toBe(
+    "Stopped by the hub: Its owner has 2000 instances. Disconnect and forget some on the hub's dashboard that are not needed, then start again; one that starts with a new --client-id each time takes a new place each time.",
+  );
+});
