@@ -56,12 +56,16 @@ export function simulate(options: Omit<NetworkOptions, "serve">, exchanges: Exch
       const connector = served.get(hub.stream.id);
       return connector ? [{ hub, connector }] : [];
     });
+  let leftBefore = 0;
   network.clock.afterInstant = () => {
     for (const id of network.touched) {
       const [hub, connector] = [hubs[id - 1], served.get(id)];
       if (hub && connector) expectInvariants(network, { hub, connector });
     }
     network.touched.clear();
+    const left = network.hub.path.growth + network.connector.path.growth;
+    if (left === leftBefore) return;
+    leftBefore = left;
     expectGrowth(network.hub, grownBy(hubs, network.window));
     expectGrowth(network.connector, grownBy([...served.values()], network.window));
   };
