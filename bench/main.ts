@@ -6,6 +6,7 @@
 import { cpus, loadavg } from "node:os";
 import process from "node:process";
 import { build } from "../packages/hub/local/build.ts";
+import { benchCrowdMemory } from "./crowd-memory.ts";
 import { benchFirstLoad } from "./dashboard/first-load.ts";
 import { benchLighthouse } from "./dashboard/lighthouse.ts";
 import { benchStatusToScreen } from "./dashboard/status-to-screen.ts";
@@ -23,6 +24,7 @@ const benches: Record<string, (flags: string[]) => Promise<void>> = {
   "local-use": benchLocalUse,
   "first-visit": benchFirstVisit,
   scale: benchScale,
+  "crowd-memory": benchCrowdMemory,
 };
 
 /** Names for several at once. */

@@ -55,6 +55,8 @@ export async function startUpstream(port = 0): Promise<Upstream> {
       response.destroy(error as Error),
     );
   });
+  // A connection that is closed while a request is on its way costs that request, and a busy machine takes its time.
+  server.keepAliveTimeout = 60_000;
   const sockets = acceptWebSockets(server, closes, seen);
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
