@@ -16,7 +16,7 @@ const LEVEL_WORDS: Record<Level, string> = {
 };
 
 const MEASURES: Record<Exclude<Level, "normal">, string[]> = {
-  tight: ["Instances are asked for a sign of life every 50 s at most, while somebody looks."],
+  tight: ["Dashboards that are opened now ask half as often whether instances are alive."],
   scarce: [
     "Pages of instances open without the hub’s mark.",
     "An instance’s log is fetched when somebody asks for it, not by itself.",
@@ -211,9 +211,14 @@ function Explanation({ view: { daysKnown } }: { view: UsageView }) {
 }
 
 const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const inWords = new Intl.NumberFormat("en", {
+  maximumSignificantDigits: 3,
+  notation: "compact",
+  compactDisplay: "long",
+});
 
 function number(quantity: number): string {
-  return significant.format(quantity);
+  return (quantity < 1e9 ? significant : inWords).format(quantity);
 }
 
 function percent(share: number): string {
