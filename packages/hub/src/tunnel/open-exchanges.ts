@@ -83,7 +83,7 @@ export class OpenExchanges {
 
   #lookBy(at: number): void {
     if (this.#timer !== undefined && this.#timerAt <= at) return;
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timerAt = at;
     this.#timer = setTimeout(() => this.#look(), Math.max(0, at - Date.now()));
   }
@@ -105,7 +105,7 @@ export class OpenExchanges {
   #over(open: OpenExchange): void {
     if (!this.#open.delete(open)) return;
     if (this.#open.size === 0) {
-      clearTimeout(this.#timer);
+      if (this.#timer !== undefined) clearTimeout(this.#timer);
       this.#timer = undefined;
       usage.count("awake_seconds", beyondRequest((Date.now() - this.#anySince) / 1000));
     }
