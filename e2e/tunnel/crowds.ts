@@ -42,8 +42,9 @@ export interface CrowdScene {
   stop(): Promise<void>;
 }
 
-/** How long it takes until nothing of what stands still is on its way any more. */
-const SETTLE_MS = 3000;
+/** Whoever takes less processor time in half a second stands still, and what does not after so many of them never will. */
+const STILL_MS = 20;
+const MOST_LOOKS = 60;
 
 /** A hub, a connector in a process of its own, an application and a browser, warmed up. */
 export async function startCrowdScene(): Promise<CrowdScene> {
@@ -77,13 +78,20 @@ export async function startCrowdScene(): Promise<CrowdScene> {
     now: resident(processes[of]) - before[of],
     peak: bytesOf(processes[of], "VmHWM") - before[of],
   });
+  const standStill = async () => {
+    let [last, looks] = [Number.NEGATIVE_INFINITY, 0];
+    while (hub.cpuMs() - last > STILL_MS && looks++ < MOST_LOOKS) {
+      last = hub.cpuMs();
+      await pause(500);
+    }
+  };
   return {
     growth: () => ({ hub: grownBy("hub"), connector: grownBy("connector") }),
     keepBusy: () => busy(4 * MIB),
     stallReaders: async () => {
       const asked = Array.from({ length: CROWD }, () => viewer.open(`${origin}/endless`));
       for (const answer of await Promise.all(asked)) answer.on("error", () => undefined).pause();
-      await pause(SETTLE_MS);
+      await standStill();
     },
     stallUploads: async () => {
       const body = Buffer.alloc(16 * MIB);
@@ -95,7 +103,7 @@ export async function startCrowdScene(): Promise<CrowdScene> {
         request.end(body);
       }
       while (waiting < CROWD) await pause(50);
-      await pause(SETTLE_MS);
+      await standStill();
     },
     stop: async () => {
       child.kill("SIGKILL");
