@@ -87,6 +87,7 @@ export class HubSocket {
   #heartbeat: Heartbeat | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #goAway: SocketEnd | undefined;
+  #registeredAt = 0;
   #over = false;
 
   constructor(options: HubSocketOptions) {
@@ -146,6 +147,7 @@ export class HubSocket {
     });
     socket.on("open", () => {
       this.#attempt(() => {
+        this.#registeredAt = performance.now();
         socket.send(encodeControl(this.#options.register()));
         this.#failAfter(LIMITS.registerTimeoutSeconds * 1000, "the hub did not answer the registration");
       });
@@ -239,6 +241,7 @@ export class HubSocket {
       schedule: (flush) => setImmediate(flush),
       request: (stream, head, ended) => this.#options.request(stream, head, ended),
     });
+    this.#connection.path.measure(this.#registeredAt);
     this.#heartbeat = new Heartbeat({
       intervalMs: this.#options.heartbeatIntervalMs,
       answerMs: LIMITS.heartbeatTimeoutSeconds * 1000,
