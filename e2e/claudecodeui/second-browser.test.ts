@@ -10,23 +10,25 @@ import { Traffic } from "./traffic.ts";
 /** Of its five files, as they are: they are much smaller on their way. */
 const PLAIN_BYTES = 4_370_000;
 
-let stack: Stack;
 let browser: Browser;
-let origin: string;
-const traffic = new Traffic();
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([startStack(), launchBrowser()]);
-  origin = await stack.connect();
+  browser = await launchBrowser();
 });
 
 afterAll(async () => {
   await browser?.close();
-  await stack?.stop();
 });
 
+interface Watched {
+  stack: Stack;
+  traffic: Traffic;
+  /** Where the instance opens. */
+  address: string;
+}
+
 /** A browser of its own, signed in at the hub. */
-async function newBrowser(): Promise<Page> {
+async function newBrowser({ stack, traffic }: Watched): Promise<Page> {
   const context = await browser.newContext();
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await traffic.open(context);
@@ -34,10 +36,12 @@ async function newBrowser(): Promise<Page> {
   return page;
 }
 
-/** Opens the page, sees that it works, and returns what crossed the tunnel for that. */
-async function opened(page: Page): Promise<{ bytes: number; files: string[] }> {
+/** Opens the page in a new browser, sees that it works, and returns what crossed the tunnel for that. */
+async function opened(watched: Watched): Promise<{ bytes: number; files: string[] }> {
+  const { stack, traffic, address } = watched;
+  const page = await newBrowser(watched);
   const [bytes, requests] = [stack.relay.bytes().up, stack.tap.requests().length];
-  await page.goto(`${origin}/`);
+  await page.goto(`${address}/`);
   await page.getByRole("button", { name: "Create new project" }).waitFor();
   // Its script has drawn it, by its sheet.
   const rules = () =>
@@ -50,26 +54,47 @@ async function opened(page: Page): Promise<{ bytes: number; files: string[] }> {
     .requests()
     .slice(requests)
     .filter((line) => line.startsWith("GET /assets/"));
+  await page.context().close();
   return { bytes: stack.relay.bytes().up - bytes, files };
 }
 
-test("a second browser has its files from the hub, and so has one after the connector was started anew", async () => {
-  const first = await opened(await newBrowser());
-  expect(first.files.length).toBeGreaterThanOrEqual(5);
-  expect(first.bytes).toBeLessThan(PLAIN_BYTES / 3);
-  // They are stored once their last byte has gone out.
-  await delay(500);
-  const second = await opened(await newBrowser());
-  expect(second.files).toEqual([]);
-  expect(second.bytes).toBeLessThan(first.bytes / 20);
-  await stack.disconnect();
-  await stack.connect();
-  const third = await opened(await newBrowser());
-  expect(third.files).toEqual([]);
-  expect(third.bytes).toBeLessThan(first.bytes / 20);
-  console.log(`bytes from the instance: ${first.bytes}, ${second.bytes}, ${third.bytes}`);
-});
+/** In path mode a person allows it first. */
+async function allow(watched: Watched): Promise<void> {
+  const page = await newBrowser(watched);
+  await page.getByRole("link", { name: "Open project" }).click();
+  await page.getByRole("button", { name: "Allow path mode" }).click();
+  await page.getByRole("link", { name: "Open", exact: true }).waitFor();
+  await page.context().close();
+}
 
-test("nothing failed", () => {
-  expect(traffic.failures).toEqual([]);
-});
+test.each([
+  ["on an origin of its own", {}],
+  ["in path mode", { INSTANCE_HOST: "none" }],
+])(
+  "a second browser has its files from the hub, and so has one after the connector was started anew: %s",
+  async (_where, settings) => {
+    const stack = await startStack({ settings });
+    const watched = { stack, traffic: new Traffic(), address: await stack.connect() };
+    try {
+      if ("INSTANCE_HOST" in settings) await allow(watched);
+      const first = await opened(watched);
+      expect(first.files.length).toBeGreaterThanOrEqual(5);
+      expect(first.bytes).toBeLessThan(PLAIN_BYTES / 3);
+      // They are stored once their last byte has gone out.
+      await delay(500);
+      const second = await opened(watched);
+      expect(second.files).toEqual([]);
+      expect(second.bytes).toBeLessThan(first.bytes / 20);
+      await stack.disconnect();
+      await stack.connect();
+      const third = await opened(watched);
+      expect(third.files).toEqual([]);
+      expect(third.bytes).toBeLessThan(first.bytes / 20);
+      expect(watched.traffic.failures).toEqual([]);
+      console.log(`bytes from the instance: ${first.bytes}, ${second.bytes}, ${third.bytes}`);
+    } finally {
+      await stack.stop();
+    }
+  },
+  120_000,
+);
