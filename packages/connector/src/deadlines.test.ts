@@ -40,3 +40,18 @@ test("what ended is not told, what began again has its whole time, and it all ta
   expect(late).toEqual(["again"]);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test("what begins again when it is told has its whole time, by one timer", () => {
+  const { late, waiting, deadlines } = setUp();
+  let told = 0;
+  const patient = { tooLate: () => (told++ === 0 ? deadlines.begin(patient) : undefined) };
+  deadlines.begin(patient);
+  vi.advanceTimersByTime(500);
+  deadlines.begin(waiting("other"));
+  vi.advanceTimersByTime(500);
+  expect([told, vi.getTimerCount()]).toEqual([1, 1]);
+  vi.advanceTimersByTime(999);
+  expect([told, late]).toEqual([1, ["other"]]);
+  vi.advanceTimersByTime(1);
+  expect([told, vi.getTimerCount()]).toEqual([2, 0]);
+});

@@ -26,6 +26,7 @@ export class Deadlines {
   }
 
   #sweepAfter(ms: number): void {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#sweep(), ms).unref();
   }
 

@@ -45,6 +45,8 @@ class HttpForward implements StreamHandler {
   #request: http.ClientRequest | undefined;
   #body: StreamBody | undefined;
   #answered = false;
+  /** The application took some of the body since its deadline was set. */
+  #hasMoved = false;
 
   constructor(stream: Stream, head: RequestHead, ended: boolean, upstream: Upstream) {
     this.#stream = stream;
@@ -78,8 +80,12 @@ class HttpForward implements StreamHandler {
     this.#request?.destroy();
   }
 
-  /** Neither an answer nor a step of the body in time. */
+  /** No answer in time. A body that moved meanwhile has its whole time again: noted, not timed, as it moves often. */
   tooLate(): void {
+    if (this.#hasMoved) {
+      this.#hasMoved = false;
+      return this.#upstream.deadlines.begin(this);
+    }
     this.#fail(new StreamError("upstream_timeout", "no answer in time"));
   }
 
@@ -153,7 +159,7 @@ class HttpForward implements StreamHandler {
   #send(request: http.ClientRequest, payload: Uint8Array): void {
     request.write(payload, () => {
       this.#stream.consume(payload.byteLength);
-      if (!this.#answered && !this.#stream.isOver) this.#upstream.deadlines.begin(this);
+      this.#hasMoved = true;
     });
   }
 
