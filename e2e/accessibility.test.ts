@@ -37,7 +37,7 @@ it("notices what is wrong", async () => {
 });
 
 describe("before there is anything", { timeout: PATIENCE_MS }, () => {
-  it.each(["/dashboard", "/tokens", "/activity", "/audit", "/access"])("%s", async (path) => {
+  it.each(["/dashboard", "/tokens", "/activity", "/audit", "/access", "/usage"])("%s", async (path) => {
     await goTo(path);
     expect(await axeFindings(page)).toEqual([]);
   });
@@ -141,6 +141,7 @@ describe("other pages", { timeout: PATIENCE_MS }, () => {
     "/pair?code=no-code",
     "/sessions",
     "/access",
+    "/usage",
     "/audit",
     "/settings",
     "/activity",
