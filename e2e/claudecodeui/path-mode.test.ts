@@ -145,7 +145,7 @@ test("conversations are searched, settings open and are kept", async () => {
   const before = await isDark();
   const about = page.getByText("Toggle between light and dark themes");
   await about.locator("xpath=following::*[@role='switch'][1]").click();
-  await vi.waitFor(async () => expect(await isDark()).toBe(!before));
+  await vi.waitFor(async () => expect(await isDark()).toBe(!before), { timeout: PATIENCE_MS });
   await page.reload();
   await page.getByRole("tab", { name: "Chat" }).waitFor();
   expect(await isDark()).toBe(!before);
