@@ -19,7 +19,7 @@ export interface TestHub {
   setupLink(): Promise<string>;
   /** A new token for instances. */
   createToken(name?: string): Promise<string>;
-  /** Other people, whom the hub lets in, each signed in. */
+  /** Other people, each signed in; the hub lets them in where `GITHUB_SIGN_IN` is `enabled` and `ALLOWED_ORGS` `test:1`. */
   createPeople(count: number): Promise<TestPerson[]>;
   /** What the Worker wrote to its console since the first start. */
   logs(): { level: string; message: string }[];
