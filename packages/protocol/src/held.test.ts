@@ -102,3 +102,42 @@ test("queues of messages without credit count, and the one that is too much is r
   ]);
   expect(pair.hub.heldBytes).toBeLessThanOrEqual(LIMITS.connectionHeldBytes);
 });
+
+test("a queue that goes out after the peer has closed does not count any more", () => {
+  const pair = new Pair();
+  const { hub, connector } = pair.openWebSocket();
+  if (!connector.stream) throw new Error("not open");
+  hub.consumes = false;
+  const sender = new MessageSender(connector.stream, Number.POSITIVE_INFINITY);
+  connector.writable = () => sender.drain();
+  sender.send(new Uint8Array(WINDOW + 1000), false);
+  pair.settle();
+  hub.stream?.close(1000, "");
+  sender.close(1000, "");
+  pair.settle();
+  expect(pair.connector.heldBytes).toBeGreaterThan(1000);
+  hub.stream?.consume(WINDOW);
+  pair.settle();
+  hub.stream?.consume(1000);
+  expect([pair.connector.streamCount, pair.connector.heldBytes, pair.hub.heldBytes]).toEqual([0, 0, 0]);
+});
+
+test("what neither end sends or reads to its end any more does not count", () => {
+  const pair = new Pair();
+  const { hub, connector } = pair.openWebSocket();
+  if (!hub.stream || !connector.stream) throw new Error("not open");
+  const receiver = new MessageReceiver(hub.stream, LIMITS.webSocketMessageBytes, () => undefined);
+  hub.data = (payload, text, more) => receiver.data(payload, text, more);
+  connector.consumes = false;
+  new MessageSender(hub.stream, Number.POSITIVE_INFINITY).send(new Uint8Array(WINDOW + 1000), false);
+  connector.stream.writeMessageFrame(new Uint8Array(500), { text: false, more: true });
+  connector.stream.close(1000, "");
+  pair.settle();
+  expect(pair.hub.heldBytes).toBeGreaterThan(1500);
+  hub.stream.close(1000, "");
+  pair.settle();
+  expect(pair.hub.heldBytes).toBe(0);
+  expect(pair.connector.heldBytes).toBe(WINDOW);
+  connector.stream.consume(WINDOW);
+  expect([pair.hub.streamCount, pair.connector.streamCount, pair.connector.heldBytes]).toEqual([0, 0, 0]);
+});

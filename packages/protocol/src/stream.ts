@@ -130,10 +130,7 @@ export class Stream {
     this.#endLocal();
   }
 
-  /**
-   * Puts memory kept for this stream beyond what its window holds on the connection's account, or takes it off again
-   * (negative). Throws `StreamError` `overloaded`.
-   */
+  /** Puts memory beyond what its window holds on the connection's account; negative: off it. Throws `StreamError` `overloaded`. */
   retain(bytes: number): void {
     if (this.#over) return;
     this.#link.hold(bytes);
@@ -284,7 +281,10 @@ export class Stream {
   }
 
   #releaseIfEnded(): void {
-    if (this.#localEnded && this.#remoteEnded) this.#release();
+    if (!this.#localEnded || !this.#remoteEnded) return;
+    // Half a message and what waited to be sent are of no more use; what was received is not, until it is consumed.
+    this.#settle(Math.max(0, this.#onAccount - this.held));
+    this.#release();
   }
 
   #release(): void {
