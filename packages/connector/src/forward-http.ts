@@ -18,6 +18,11 @@ import { answerFields, fieldOf, upstreamFields } from "./upstream-headers.ts";
 /** CONNECT would make a connection through the application, TRACE would show the page what the connector adds. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
 
+/** Whether a request says who asks. */
+function isPersonal(asked: HeaderList): boolean {
+  return asked.some(([name]) => name === "cookie" || name === "authorization");
+}
+
 /** What the same request twice does no harm to. */
 const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -185,6 +190,7 @@ class HttpForward implements StreamHandler {
       target: parts.target,
       accepted: fieldOf(asked, "accept-encoding"),
       askedTags: fieldOf(asked, "if-none-match"),
+      isPersonal: isPersonal(asked),
       rewriteBody: prepared.rewriteBody,
       copies: this.#upstream.copies,
     });

@@ -13,6 +13,7 @@ const options = (changes: Partial<BodyOptions> = {}): BodyOptions => ({
   target: "/file",
   accepted: "gzip, deflate, br",
   askedTags: undefined,
+  isPersonal: false,
   rewriteBody: undefined,
   copies: new CompressedCopies(),
   ...changes,
@@ -136,11 +137,13 @@ describe("a file that does not change", () => {
     return planBody(answer(then, status), options({ copies, ...changes }));
   }
 
-  it.each<[string, HeaderList]>([
+  it.each<[string, HeaderList, Partial<BodyOptions>?]>([
     ["a strong validator", FILE],
     ["immutable", [...TEXT, ["etag", 'W/"one"'], ["cache-control", "public, max-age=31536000, immutable"]]],
-  ])("is compressed once: %s", async (_what, headers) => {
-    const plan = await twice(headers);
+    ["differing as files do", [...FILE, ["vary", "Origin"], ["vary", "Accept-Encoding"]]],
+    ["for everybody, asked for with a cookie", [...FILE, ["cache-control", "public"]], { isPersonal: true }],
+  ])("is compressed once: %s", async (_what, headers, asked = {}) => {
+    const plan = await twice(headers, asked, asked);
     expect(plan.steps).toEqual([]);
     expect(brotliDecompressSync(plan.body ?? Buffer.alloc(0))).toEqual(body);
     expect(fieldOf(plan.response.headers, "content-length")).toBe(String(plan.body?.byteLength));
@@ -156,7 +159,12 @@ describe("a file that does not change", () => {
     ["no validator", [...TEXT, ["cache-control", "immutable"]]],
     ["unknown length", FILE.filter(([name]) => name !== "content-length")],
     ["private", [...FILE, ["cache-control", "private"]]],
+    ["private, said second", [...FILE, ["cache-control", "max-age=1"], ["cache-control", "private"]]],
     ["with a cookie", [...FILE, ["set-cookie", "a=1"]]],
+    ["asked for with a cookie, by one", FILE, {}, { isPersonal: true }],
+    ["asked for with a cookie, by another", FILE, { isPersonal: true }],
+    ["differing by person", [...FILE, ["cache-control", "public, immutable"], ["vary", "origin, cookie"]]],
+    ["differing by anything", [...FILE, ["vary", "*"]]],
     ["a form's answer", FILE, {}, { method: "POST" }],
     ["an error", FILE, { status: 404 }],
     ["a document that is rewritten", FILE, { rewriteBody: (text) => text }],
@@ -197,6 +205,19 @@ describe("a file that does not change", () => {
     expect(await load("/1")).toBe(true);
     expect(await load("/4")).toBe(false);
     expect([await load("/1"), await load("/2")]).toEqual([true, false]);
+  });
+
+  it("counts its address against what may be kept", async () => {
+    const copies = new CompressedCopies(16_000);
+    const load = async (target: string) => {
+      const plan = planBody(answer(FILE), options({ copies, target }));
+      if (plan.body === undefined) await run(body, plan);
+      return plan.body !== undefined;
+    };
+    const address = (name: number) => `/?${name}${"a".repeat(7000)}`;
+    for (const name of [1, 2, 3]) expect(await load(address(name))).toBe(false);
+    expect(await load(address(1))).toBe(false);
+    expect(await load(address(3))).toBe(true);
   });
 
   it("of more than 4 MiB, compressed, is not kept", async () => {

@@ -26,6 +26,8 @@ export interface BodyOptions {
   /** The browser's `Accept-Encoding` and `If-None-Match`. */
   accepted: string | undefined;
   askedTags: string | undefined;
+  /** The browser said who asks. */
+  isPersonal: boolean;
   rewriteBody: ((body: string) => string) | undefined;
   copies: CompressedCopies;
 }
@@ -53,9 +55,9 @@ export function planBody(response: ResponseParts, options: BodyOptions): BodyPla
 function compressedFile(
   response: ResponseParts,
   encoding: Encoding,
-  { target, copies }: BodyOptions,
+  { target, isPersonal, copies }: BodyOptions,
 ): BodyPlan {
-  const key = copyKey(response, target, encoding);
+  const key = copyKey(response, { target, isPersonal }, encoding);
   const body = key === undefined ? undefined : copies.get(key);
   const head = compressedHead(response, encoding);
   if (body) {
