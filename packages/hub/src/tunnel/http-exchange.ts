@@ -32,7 +32,6 @@ export class HttpExchange implements StreamHandler {
   readonly #resolve: (response: Response) => void;
   readonly #reject: (error: StreamError) => void;
   readonly #askedAt = Date.now();
-  #isAnswered = false;
   /** The head of an answer of which more may stand in the same message, and what has come of its body. */
   #head: ResponseHead | undefined;
   #begun: Uint8Array[] = [];
@@ -60,13 +59,13 @@ export class HttpExchange implements StreamHandler {
 
   /** There is no stream, or it became something else than an HTTP exchange: nothing is left to wait for. */
   retire(): void {
-    this.#isAnswered = true;
     this.#tellOver();
   }
 
   /** Looks whether it has waited for too long; to be called every ten seconds or so until it is over. */
   look(now: number): void {
-    if (this.#isAnswered) this.#writer?.look(now);
+    if (this.#writer) this.#writer.look(now);
+    // Also where the answer has no body, and no end.
     else if (now - this.#askedAt >= RESPONSE_TIMEOUT_MS)
       this.#stream().fail(new StreamError("upstream_timeout", "no answer from the instance"));
   }
@@ -79,7 +78,6 @@ export class HttpExchange implements StreamHandler {
   }
 
   response(head: ResponseHead): void {
-    this.#isAnswered = true;
     this.#head = head;
     // The rest of the message is read before that.
     queueMicrotask(() => this.#answer());
@@ -101,7 +99,6 @@ export class HttpExchange implements StreamHandler {
 
   reset(error: StreamError): void {
     this.#answer();
-    this.#isAnswered = true;
     this.#wakeUpload?.();
     if (this.#ended) return;
     this.#reject(error);

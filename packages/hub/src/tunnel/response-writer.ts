@@ -8,7 +8,9 @@
 const MAX_SILENCE_MS = 300_000;
 
 const COMMENT = new TextEncoder().encode(":\n\n");
-const NEWLINE = 10;
+/** An event ends with an empty line, whose end may come in pieces. */
+const EVENT_END = /\n\r?\n$/;
+const latin1 = new TextDecoder("latin1");
 
 export interface ResponseWriterEvents {
   /** The browser took this many bytes. */
@@ -27,6 +29,8 @@ export class ResponseWriter {
   #silentSince = Date.now();
   /** True between two events of an event stream: only there may a comment stand. */
   #isBetweenEvents = true;
+  /** The last bytes of an event stream, as text. */
+  #tail = "";
   #isAbandoned = false;
 
   /** With a `content-length` the browser can show progress, and a body cut short is an error there. */
@@ -43,8 +47,11 @@ export class ResponseWriter {
 
   write(payload: Uint8Array): void {
     this.#silentSince = Date.now();
-    this.#isBetweenEvents = payload.at(-1) === NEWLINE && payload.at(-2) === NEWLINE;
-    this.#writer.write(payload).then(
+    if (this.#isEventStream) {
+      this.#tail = (this.#tail + latin1.decode(payload.subarray(-3))).slice(-3);
+      this.#isBetweenEvents = EVENT_END.test(this.#tail);
+    }
+    this.#writer.write(ownPart(payload)).then(
       () => this.#events.consumed(payload.byteLength),
       () => this.#abandon(),
     );
@@ -72,4 +79,9 @@ export class ResponseWriter {
     this.#events.abandoned();
     this.#writer.abort().catch(() => undefined);
   }
+}
+
+/** What is little of the message it came in is copied: a few bytes that wait must not keep all that came with them in memory. */
+function ownPart(payload: Uint8Array): Uint8Array {
+  return payload.byteLength * 2 < payload.buffer.byteLength ? payload.slice() : payload;
 }

@@ -104,7 +104,8 @@ export class ViewerSocket implements StreamHandler {
   /** The browser closed, or vanished (1006). */
   browserClosed(code: number, reason: string): void {
     this.#sender?.close(code === 1005 ? 0 : code, reason);
-    this.#stopWatching();
+    // What it sent last may wait for credit yet, or never get it.
+    this.#changed();
   }
 
   /** Its sign-in is to be asked after again at `checkAt`; whoever says so writes it into the attachment. */
