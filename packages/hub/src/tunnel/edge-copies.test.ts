@@ -289,6 +289,33 @@ describe("nothing is kept of", () => {
   });
 });
 
+describe("answers that stand still", () => {
+  test("do not keep others from being kept", async () => {
+    const { ask } = await instance(
+      {},
+      {
+        http(stream) {
+          stream.respond({ status: 200, headers: FOR_EVER });
+          let rest = new Uint8Array(4_000_000);
+          const write = () => (rest = rest.subarray(stream.write(rest)));
+          if (stream.handler) stream.handler.writable = write;
+          write();
+        },
+      },
+    );
+    const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
+    for (let number = 0; number < 4; number++) {
+      const body = (await ask(`/${number}.js`)).body as ReadableStream<Uint8Array>;
+      const reader = body.getReader();
+      readers.push(reader);
+      let bytes = 0;
+      while (bytes < 4_000_000) bytes += (await reader.read()).value?.byteLength ?? 0;
+    }
+    expect(await reached(await instance({ body: new Uint8Array(2_000_000) }), "/a.js")).toBe(1);
+    for (const reader of readers) await reader.cancel();
+  });
+});
+
 describe("a copy is given to nobody whom the instance would not be shown to", () => {
   test("not without a sign-in, nor to somebody else who is signed in", async () => {
     const { id, copied, ask, heads } = await instance();

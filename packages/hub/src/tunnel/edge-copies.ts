@@ -19,6 +19,8 @@ const MAX_HEAD_LENGTH = 8 * 1024;
 /** What all answers on their way through this isolate may collect for copies. */
 const MAX_COLLECTED_BYTES = 16 * 1024 * 1024;
 let collectedBytes = 0;
+/** Those that have collected something and are not done, oldest first. */
+const collecting = new Set<Collector>();
 
 const HeadSchema = v.object({
   generation: v.string(),
@@ -149,7 +151,10 @@ async function passOn(body: ReadableStream, writable: WritableStream, collector:
   }
 }
 
-/** The bytes of one body; hands them on as a whole, and never those of one that breaks off or is too large. */
+/**
+ * The bytes of one body; hands them on as a whole, and never those of one that breaks off or is too large. Where all have collected too
+ * much, the oldest makes room: it may stand still for as long as its application likes.
+ */
 class Collector {
   readonly #whole: (bytes: Blob) => void;
   readonly #chunks: Uint8Array[] = [];
@@ -164,8 +169,13 @@ class Collector {
     if (this.#isOver) return;
     this.#bytes += chunk.byteLength;
     collectedBytes += chunk.byteLength;
-    if (this.#bytes > MAX_COPY_BYTES || collectedBytes > MAX_COLLECTED_BYTES) this.giveUp();
-    else this.#chunks.push(chunk);
+    if (this.#bytes > MAX_COPY_BYTES) return this.giveUp();
+    this.#chunks.push(chunk);
+    collecting.add(this);
+    for (const oldest of collecting) {
+      if (collectedBytes <= MAX_COLLECTED_BYTES) return;
+      oldest.giveUp();
+    }
   }
 
   end(): void {
@@ -178,6 +188,7 @@ class Collector {
     if (!this.#isOver) collectedBytes -= this.#bytes;
     this.#isOver = true;
     this.#chunks.length = 0;
+    collecting.delete(this);
   }
 }
 
