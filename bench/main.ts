@@ -13,6 +13,7 @@ import { benchStatusToScreen } from "./dashboard/status-to-screen.ts";
 import { benchFirstVisit } from "./first-visit.ts";
 import { benchLocalUse } from "./local-use/local-use.ts";
 import { printTable } from "./report.ts";
+import { parseTunnelOptions } from "./tunnel/options.ts";
 import { benchTunnel } from "./tunnel/tunnel.ts";
 import { benchScale } from "./scale/scale.ts";
 
@@ -30,17 +31,29 @@ const benches: Record<string, (flags: string[]) => Promise<void>> = {
 /** Names for several at once. */
 const groups: Record<string, string[]> = { dashboard: ["status-to-screen", "first-load", "lighthouse"] };
 
+const KNOWN = [...Object.keys(groups), ...Object.keys(benches)].join(", ");
+const HELP = `npm run bench [-- name… [flags…]]
+
+Without a name everything is measured. Names: ${KNOWN}.
+Flags are for tunnel; docs/performance.md lists them.`;
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: string[]): Promise<number> {
-  const firstFlag = args.findIndex((arg) => arg.startsWith("--"));
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(HELP);
+    return 0;
+  }
+  const firstFlag = args.findIndex((arg) => arg.startsWith("-"));
   const asked = firstFlag === -1 ? args : args.slice(0, firstFlag);
   const flags = args.slice(asked.length);
-  const names = asked.length === 0 ? Object.keys(benches) : asked.flatMap((name) => groups[name] ?? [name]);
-  const unknown = names.filter((name) => !Object.hasOwn(benches, name));
-  if (unknown.length > 0) {
-    const known = [...Object.keys(groups), ...Object.keys(benches)].join(", ");
-    console.error(`Not a benchmark: ${unknown.join(", ")}. There are ${known}.`);
+  const names =
+    asked.length === 0
+      ? Object.keys(benches)
+      : asked.flatMap((name) => (Object.hasOwn(groups, name) ? (groups[name] ?? []) : [name]));
+  const wrong = whatIsWrong(names, flags);
+  if (wrong !== undefined) {
+    console.error(wrong);
     return 1;
   }
   build(console.log);
@@ -51,6 +64,20 @@ async function main(args: string[]): Promise<number> {
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     return 1;
+  }
+}
+
+/** Before anything is built or started. */
+function whatIsWrong(names: string[], flags: string[]): string | undefined {
+  const unknown = names.filter((name) => !Object.hasOwn(benches, name));
+  if (unknown.length > 0) return `Not a benchmark: ${unknown.join(", ")}. There are ${KNOWN}.`;
+  if (flags.length === 0) return undefined;
+  if (!names.includes("tunnel")) return `${names.join(", ")} takes no flags; tunnel does.`;
+  try {
+    parseTunnelOptions(flags);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
