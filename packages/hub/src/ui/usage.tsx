@@ -86,13 +86,13 @@ function Standing({ view: { level, since, quota, plan }, now }: { view: UsageVie
     <section class={level === "exhausted" ? "callout failed" : "callout"} data-level={level}>
       <h2>{LEVEL_WORDS[level]}</h2>
       <p>
-        {quotaWords(quota)}: {percent(quota.used)} used
+        {quotaWords(quota)}: {percent(quota.used)} used.{" "}
         {since !== null && (
           <>
-            , so since <Since at={since} now={now} ago />
+            This level came <Since at={since} now={now} ago />.{" "}
           </>
         )}
-        . It begins anew <Until at={quota.until} now={now} />, on {utc(quota.until)}.
+        The quota begins anew <Until at={quota.until} now={now} />, on {utc(quota.until)}.
       </p>
       <ul>
         {measures.flatMap((one) => MEASURES[one].map((words) => <li>{words}</li>))}
@@ -185,7 +185,9 @@ function Counted({ label, estimate: { quantity, error } }: { label: string; esti
   return (
     <td data-label={label}>
       {number(quantity)}{" "}
-      {quantity > 0 && <small class="hint">± {percent(Math.min(1, error / quantity))}</small>}
+      {quantity > 0 && (
+        <small class="hint">{error < quantity ? `± ${percent(error / quantity)}` : "a guess"}</small>
+      )}
     </td>
   );
 }
@@ -196,8 +198,9 @@ function Explanation({ view: { daysKnown } }: { view: UsageView }) {
       <p>
         These are estimates. To count each request would cost more than the hub does, so about one in 300 is
         noted, as 300: right on average, and 19 times of 20 no farther off than stands beside it. What happens
-        seldom may show as 0. GB-seconds take 20 ms for each request, 10 ms for each message, and answers of
-        instances as long as they last. The Worker’s CPU, log lines and stored data are not counted.
+        seldom is a guess or shows as 0. GB-seconds take 20 ms for each request, 10 ms for each message, and
+        answers of instances as long as they last. The Worker’s CPU, log lines and stored data are not
+        counted.
       </p>
       <p>
         {daysKnown === 0
