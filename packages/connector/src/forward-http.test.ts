@@ -168,6 +168,35 @@ describe("answers that are none", () => {
   });
 });
 
+test("a body that ends with its connection may have been cut short, so it is not for ever", async () => {
+  const caching = (more: string) =>
+    `HTTP/1.1 200 OK\r\ncache-control: public, Immutable, max-age=9\r\n${more}\r\n`;
+  const answers: Record<string, string> = {
+    "/closed": caching("connection: close\r\n"),
+    "/length": caching("content-length: 0\r\n"),
+    "/chunked": `${caching("transfer-encoding: chunked\r\n")}0\r\n\r\n`,
+    "/same": caching("").replace("200 OK", "304 Not Modified"),
+  };
+  const seen: string[] = [];
+  const plain = createPlainAdapter();
+  hub.stop();
+  hub = joinHub(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+    ...plain,
+    prepareResponse: (request, response) => {
+      seen.push(new Map(response.headers).get("cache-control") ?? "");
+      return plain.prepareResponse(request, response);
+    },
+  });
+  answer = (text, socket) => {
+    const target = text.split("GET ").at(-1)?.split(" ")[0] ?? "";
+    if (target === "/closed") setImmediate(() => socket.end("half"));
+    return answers[target] ?? OK;
+  };
+  for (const target of Object.keys(answers)) await hub.ask({ target });
+  const whole = "public, Immutable, max-age=9";
+  expect(seen).toEqual(["public, max-age=9", whole, whole, whole]);
+});
+
 describe("an adapter's mistake", () => {
   const mistake = () => {
     throw new Error("an adapter's mistake");

@@ -13,7 +13,7 @@ import { declaredLength, LengthCheck, withLength } from "./request-length.ts";
 import { planBody } from "./response-body.ts";
 import { StreamBody } from "./stream-body.ts";
 import type { Upstream } from "./upstream.ts";
-import { answerFields, fieldOf, upstreamFields } from "./upstream-headers.ts";
+import { answerFields, fieldOf, notForEver, upstreamFields } from "./upstream-headers.ts";
 
 /** CONNECT would make a connection through the application, TRACE would show the page what the connector adds. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(["CONNECT", "TRACE"]);
@@ -180,10 +180,9 @@ class HttpForward implements StreamHandler {
 
   /** Sends the head; returns the body as it is to be sent. */
   #respond(answer: http.IncomingMessage, parts: RequestParts, asked: HeaderList): Readable {
-    const received = {
-      status: answer.statusCode ?? 502,
-      headers: answerFields(answer.rawHeaders, this.#upstream.target),
-    };
+    const status = answer.statusCode ?? 502;
+    const fields = answerFields(answer.rawHeaders, this.#upstream.target);
+    const received = { status, headers: mayBeCut(answer) ? notForEver(fields) : fields };
     const prepared = this.#upstream.adapter.prepareResponse(parts, received);
     const { response, steps, body } = planBody(prepared.response, {
       method: parts.method,
@@ -206,6 +205,12 @@ class HttpForward implements StreamHandler {
     this.#request?.destroy();
     this.#stream.fail(toStreamError(error));
   }
+}
+
+/** Whether nothing says where the body ends: it ends with its connection, as it also would where the application dies. */
+function mayBeCut({ statusCode, headers }: http.IncomingMessage): boolean {
+  const isFramed = headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
+  return statusCode === 200 && !isFramed;
 }
 
 function throughSteps(answer: Readable, steps: Transform[]): Readable {

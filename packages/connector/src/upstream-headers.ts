@@ -62,6 +62,15 @@ export function answerFields(rawHeaders: readonly string[], target: URL): Header
   return fields;
 }
 
+/** The answer's fields without `immutable`: hubs and browsers keep what is that for good, and never ask whether it is whole. */
+export function notForEver(fields: HeaderList): HeaderList {
+  return fields.map(([name, value]) => {
+    if (name !== "cache-control") return [name, value];
+    const kept = value.split(",").filter((one) => !/^\s*immutable\s*$/i.test(one));
+    return [name, kept.join(",")];
+  });
+}
+
 /** First value of a field, or undefined. Names are lower case. */
 export function fieldOf(fields: HeaderList, name: string): string | undefined {
   for (const field of fields) if (field[0] === name) return field[1];
