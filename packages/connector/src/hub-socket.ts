@@ -83,6 +83,7 @@ export class HubSocket {
   readonly #dialledAt = performance.now();
   /** What the WebSocket is spoken over. */
   #wire: Socket | undefined;
+  #roomBytes = ROOM_BYTES;
   #connection: Connection | undefined;
   #heartbeat: Heartbeat | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -143,6 +144,8 @@ export class HubSocket {
     const socket = this.#socket;
     socket.on("upgrade", ({ socket: wire }) => {
       this.#wire = wire;
+      // A socket with less than its mark says nothing when that is gone; of what has no room, up to a message is not there yet.
+      this.#roomBytes = Math.max(ROOM_BYTES, wire.writableHighWaterMark + LIMITS.framePayloadBytes);
       wire.on("drain", () => this.#connection?.drained());
     });
     socket.on("open", () => {
@@ -235,7 +238,7 @@ export class HubSocket {
       local: DEFAULT_PEER_LIMITS,
       remote: message.limits,
       now: () => performance.now(),
-      room: () => ROOM_BYTES - this.#socket.bufferedAmount,
+      room: () => this.#roomBytes - this.#socket.bufferedAmount,
       sendFrames: (frames, bytes) => this.#sendFrames(frames, bytes),
       // Not a microtask: what other connections to the application have brought by now leaves in the same message.
       schedule: (flush) => setImmediate(flush),
