@@ -1,4 +1,5 @@
 /** More instances than anybody sees at once: the page asks after those in view, and calls none silent that it has not asked after. */
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startStage, type Stage } from "./pages/stage.ts";
 
@@ -6,6 +7,9 @@ const INSTANCES = 60;
 /** Proofs are older than this at once: connectors prove that they live every 30 s. */
 const PROOF_SECONDS = 4;
 const PATIENCE = { timeout: 20_000 };
+
+/** Cards of a lane that are drawn wherever they are. */
+const ALWAYS_DRAWN = 40;
 
 let stage: Stage;
 
@@ -21,12 +25,18 @@ it(
     const token = await stage.hub.createToken();
     const all = Array.from({ length: INSTANCES }, () => stage.instance({ token, allowOtherUser: true }));
     await Promise.all(all);
-    const { page, watch } = await stage.dashboard({ viewport: { width: 390, height: 600 } });
+    const { page, watch } = await stage.dashboard({
+      viewport: { width: 390, height: 600 },
+      isMobile: true,
+      hasTouch: true,
+    });
     const asked: string[] = [];
     watch.sockets[0]?.on("framesent", ({ payload }) => {
       const [word, ...labels] = String(payload).split(" ");
       if (word === "look") asked.push(...labels);
     });
+    // Chromium tells screen readers of nothing that it has not drawn: what a person may have at all is drawn.
+    expect(await headingsTold(page)).toBeGreaterThanOrEqual(ALWAYS_DRAWN);
     const ids = await page.locator(".card").evaluateAll((cards) => cards.map(({ id }) => id));
     expect(ids).toHaveLength(INSTANCES);
     const [first = "", last = ""] = [ids[0], ids.at(-1)];
@@ -49,3 +59,15 @@ it(
     expect(watch.complaints).toEqual([]);
   },
 );
+
+/** How many cards' titles are in what the browser tells screen readers. */
+async function headingsTold(page: Page): Promise<number> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Accessibility.enable");
+  const { nodes } = await devtools.send("Accessibility.getFullAXTree");
+  await devtools.detach();
+  return nodes.filter(({ role, properties = [] }) => {
+    const level = properties.find(({ name }) => name === "level")?.value.value as unknown;
+    return role?.value === "heading" && level === 3;
+  }).length;
+}
