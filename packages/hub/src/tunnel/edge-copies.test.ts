@@ -109,6 +109,12 @@ async function reached(
 }
 
 describe("a file that does not change", () => {
+  test("has an age, whatever the instance says of it", async () => {
+    const { ask, copied } = await instance({ headers: [...FOR_EVER, ["age", "old"]] });
+    await (await ask("/a.js?age")).arrayBuffer();
+    expect((await copied("/a.js?age")).headers.get("age")).toMatch(/^\d+$/);
+  });
+
   test("crosses the tunnel once, and is then answered as the instance would", async () => {
     const { ask, copied } = await instance({ headers: [...FOR_EVER, ["x-own", "1"]] });
     const first = await ask("/a.js?v=1");

@@ -93,7 +93,8 @@ async function readCopy(key: string): Promise<Copy | undefined> {
 async function fromCopy(copy: Copy, { request, isRead }: FileVisit): Promise<Response> {
   const headers = new Headers(copy.headers);
   const seconds = Math.max(0, Math.floor((Date.now() - copy.at) / 1000));
-  headers.set("age", String(seconds + Number(headers.get("age") ?? 0)));
+  const before = Number(headers.get("age") ?? 0);
+  headers.set("age", String(seconds + (before > 0 ? before : 0)));
   if (!isKnown(request.headers.get("if-none-match"), headers.get("etag")))
     return answerOf(copy.body, headers, isRead);
   await copy.body?.cancel();
