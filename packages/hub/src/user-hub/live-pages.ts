@@ -206,7 +206,8 @@ export class LivePages {
         (known ? isKnown : isNew).push(instance);
         this.#standings.set(label, standingOf(instance));
       } else {
-        if (known) removed.push(label);
+        // Also where it was new: a page that lost its connection may have been shown it before.
+        removed.push(label);
         this.#standings.delete(label);
       }
     }

@@ -110,8 +110,11 @@ test("a page that connects is sent what has changed since it was drawn, and ever
   await runInDurableObject(hub, async (object: UserHub) => {
     await object.instanceStatus("c1", report(Date.now() + 1000));
     await object.instanceConnected(connected("late"));
-    await object.instanceGone("c2", Date.now(), "stopped", Date.now() + 1000);
-    await object.act("c2", { action: "forget" }, "ann");
+    await object.instanceConnected(connected("brief"));
+    for (const gone of ["c2", "brief"]) {
+      await object.instanceGone(gone, Date.now(), "stopped", Date.now() + 1000);
+      await object.act(gone, { action: "forget" }, "ann");
+    }
   });
   const some = await openPage(person, `?since=${since}`);
   const told = some.messages.join("");
@@ -119,6 +122,8 @@ test("a page that connects is sent what has changed since it was drawn, and ever
   expect(told).toMatch(/hx-target="#card-c1-abcdefghij" hx-swap="outerMorph"/);
   expect(told).toMatch(/hx-target="#arrivals" hx-swap="beforeend"><li class="card" id="card-late-/);
   expect(told).toMatch(/hx-target="#card-c2-abcdefghij" hx-swap="delete"/);
+  // One that lost its connection and is back was shown this one meanwhile.
+  expect(told).toMatch(/hx-target="#card-brief-abcdefghij" hx-swap="delete"/);
   const another = since.replace(/^./, (digit) => (digit === "0" ? "1" : "0"));
   for (const unknown of ["", another, `${since}9`, "x.1"])
     expect(cards(await openPage(person, `?since=${unknown}`))).toBe(MANY);
