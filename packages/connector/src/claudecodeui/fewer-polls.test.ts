@@ -75,6 +75,9 @@ const telling: [string, (page: ReturnType<typeof openPage>, chat: FakeSocket) =>
   ["a prompt is sent", (_page, chat) => chat.send('{"type":"chat.send"}')],
   ["a session is over", (_page, chat) => receive(chat, '{"sessionId":"a","kind":"complete","success":true}')],
   ["a session asks", (_page, chat) => receive(chat, '{"kind":"permission_request"}')],
+  ["a session begins elsewhere", (_page, chat) => receive(chat, '{"kind":"session_upserted"}')],
+  ["a session fails", (_page, chat) => receive(chat, '{"kind":"error"}')],
+  ["the chat is followed again", (_page, chat) => receive(chat, '{"kind":"chat_subscribed"}')],
   ["the chat breaks off", (_page, chat) => chat.dispatchEvent(new Event("close"))],
   ["something is done", ({ page }) => page.fetch("/api/providers/sessions", { method: "POST" })],
   ["somebody looks again", (page) => page.lookAgain()],
@@ -97,6 +100,14 @@ test("an answer that was on its way when something happened is not kept", async 
   expect(await asking).toEqual([]);
   await new Promise((resolve) => setImmediate(resolve));
   server.sessions = ["a"];
+  expect(await ask()).toEqual(["a"]);
+});
+
+test("a clock that was set back makes no answer younger", async () => {
+  const { ask, poll, server } = openPage();
+  await poll(5);
+  server.sessions = ["a"];
+  vi.setSystemTime(Date.now() - 3600 * SECOND_MS);
   expect(await ask()).toEqual(["a"]);
 });
 
