@@ -108,17 +108,15 @@ it.each([[":ping\r\n\r\n"], ["data: 1\n|\n"], ["data: 1\r\n|\r\n"], ["data: 1\r|
   },
 );
 
+type Write = (this: WritableStreamDefaultWriter, chunk: Uint8Array) => Promise<void>;
+
 it("keeps of a message only what of it waits for a slow browser", async () => {
   const kept: number[] = [];
-  const getWriter = WritableStream.prototype.getWriter;
-  vi.spyOn(WritableStream.prototype, "getWriter").mockImplementation(function (this: WritableStream) {
-    const writer = getWriter.call(this) as WritableStreamDefaultWriter<Uint8Array>;
-    const write = writer.write.bind(writer);
-    writer.write = (chunk) => {
-      if (chunk) kept.push(chunk.buffer.byteLength);
-      return write(chunk);
-    };
-    return writer;
+  const { write } = WritableStreamDefaultWriter.prototype as { write: Write };
+  const written = vi.spyOn(WritableStreamDefaultWriter.prototype, "write");
+  written.mockImplementation(function (this: WritableStreamDefaultWriter, chunk: Uint8Array) {
+    kept.push(chunk.buffer.byteLength);
+    return write.call(this, chunk);
   });
   let slow: Stream | undefined;
   const connector = await connectFake(token, "pins", {
