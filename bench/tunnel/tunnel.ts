@@ -11,7 +11,7 @@ import { parseTunnelOptions, type TunnelOptions } from "./options.ts";
 import { profileLoads } from "./profile.ts";
 import type { Results } from "./results.ts";
 import { runLoads } from "./run.ts";
-import { tablesOf } from "./table.ts";
+import { tablesOf, type Table } from "./table.ts";
 import { targetsTable } from "./targets.ts";
 import { installTools, nginx, ssh, sshd, versions, wrk } from "./tools.ts";
 
@@ -33,15 +33,27 @@ async function measure(options: TunnelOptions): Promise<void> {
     measures: [],
     values: {},
   };
-  await withCleanup(() => runLoads(options, results));
-  const targets = targetsTable(results);
-  const summary = targets === undefined ? [] : [targets];
-  const tables = tablesOf(results);
+  try {
+    await withCleanup(() => runLoads(options, results));
+  } finally {
+    // Of a run that failed, too: what came before that was measured.
+    if (Object.keys(results.values).length > 0) show(results);
+  }
+  if (options.write) writeDocument(results, inDocument(results));
+}
+
+function show(results: Results): void {
+  const tables = inDocument(results);
   // The summary last, where a terminal shows it; a document begins with it.
-  for (const { heading, rows } of [...tables, ...summary]) printTable(heading, rows);
-  const file = keepResults(results, [...summary, ...tables]);
-  if (options.write) writeDocument(results, [...summary, ...tables]);
-  console.log(`\nKept in ${file}`);
+  const [first, ...others] = tables;
+  for (const { heading, rows } of [...others, ...(first ? [first] : [])]) printTable(heading, rows);
+  console.log(`\nKept in ${keepResults(results, tables)}`);
+}
+
+/** What was measured, the summary first: it is what is looked for. */
+function inDocument(results: Results): Table[] {
+  const targets = targetsTable(results);
+  return [...(targets === undefined ? [] : [targets]), ...tablesOf(results)];
 }
 
 function describeMachine(): string[] {

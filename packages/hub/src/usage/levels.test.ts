@@ -22,7 +22,7 @@ const level = (used: number, forecast = used, before: Level = "normal") =>
   standingOf([quota(used, forecast)], before).level;
 
 test("each level begins at its share of a quota", () => {
-  const levels = [0, 0.69, 0.7, 0.84, 0.85, 0.94, 0.95, 2].map((used) => level(used));
+  const levels = [0, 0.69, 0.7, 0.79, 0.8, 0.87, 0.88, 2].map((used) => level(used));
   expect(levels).toEqual([
     "normal",
     "normal",
@@ -42,9 +42,9 @@ test("what would be used up before its end is tight, once there is something to 
 });
 
 test("a level does not flap: it goes a little later than it comes", () => {
-  expect(level(0.93, 0.93, "exhausted")).toBe("exhausted");
-  expect(level(0.93, 0.93, "scarce")).toBe("scarce");
-  expect(level(0.91, 0.91, "exhausted")).toBe("scarce");
+  expect(level(0.86, 0.86, "exhausted")).toBe("exhausted");
+  expect(level(0.86, 0.86, "scarce")).toBe("scarce");
+  expect(level(0.84, 0.84, "exhausted")).toBe("scarce");
   expect(level(0.68, 0.68, "tight")).toBe("tight");
   expect(level(0.4, 0.9, "normal")).toBe("normal");
   expect(level(0.4, 0.9, "tight")).toBe("tight");
