@@ -70,7 +70,7 @@ it("says what the hub does near the end of a quota, since when and until when", 
   await meter.add({ object_requests: 15_000 });
   const text = await page();
   expect(text).toMatch(/Used up, but for what must go on The day’s object requests: 102 % used/);
-  expect(text).toMatch(/The quota begins anew in \d+ (h|min), on \d+ \w+, 00:00 UTC/);
+  expect(text).toMatch(/The quota begins anew in \d+ (d|h|min), on \d+ \w+, 00:00 UTC/);
   expect(text).toContain("refused with quota_reached");
 });
 
