@@ -1,11 +1,11 @@
 /** The local hub as tests use it: the same code as `npm start`, in a process that can be stopped, killed and started again. */
 import { fork, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { HubAnswer, HubRequest, TestPerson } from "../packages/hub/local/hub-messages.ts";
 import type { HubSettings } from "../packages/hub/local/settings.ts";
+import { freePort } from "./port.ts";
 import { findProcess, processorMs, residentBytes, signal } from "../packages/hub/local/processes.ts";
 
 export interface TestHub {
@@ -100,16 +100,6 @@ export async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
       if (options.stateFolder === undefined) await rm(stateFolder, { recursive: true, force: true });
     },
   };
-}
-
-/** A TCP port of 127.0.0.1 that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 async function launch(

@@ -8,7 +8,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { loopbackAddresses } from "../packages/hub/local/port.ts";
 import { findProcess } from "../packages/hub/local/processes.ts";
-import { freePort } from "./hub.ts";
+import { freePort } from "./port.ts";
 import { Viewer } from "./tunnel/viewer.ts";
 
 const REPOSITORY = path.resolve(import.meta.dirname, "..");

@@ -10,7 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Browser } from "playwright-core";
 import { launchBrowser } from "../../e2e/browser.ts";
-import { freePort } from "../../e2e/hub.ts";
+import { freePort } from "../../e2e/port.ts";
 import { session, startStage, type Stage } from "../../e2e/pages/stage.ts";
 import { routes } from "../../packages/hub/src/routes.ts";
 import { printTable, type Row } from "../report.ts";

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { WebSocket } from "ws";
-import { freePort } from "./port.ts";
+import { freePort } from "../../e2e/port.ts";
 import { printTable, type Row } from "../report.ts";
 import { tableOf } from "./document.ts";
 import { loads } from "./loads/all.ts";

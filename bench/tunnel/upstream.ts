@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { startRealClaudecodeui } from "../../e2e/claudecodeui/harness.ts";
-import { freePort } from "./port.ts";
+import { freePort } from "../../e2e/port.ts";
 import { atEnd } from "./cleanup.ts";
 import { startNginx } from "./nginx.ts";
 import type { Upstream } from "./loads/load.ts";

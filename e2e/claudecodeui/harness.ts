@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { installClaudecodeui, startClaudecodeui } from "../../packages/hub/local/claudecodeui.ts";
-import { freePort } from "../hub.ts";
+import { freePort } from "../port.ts";
 import { type FakeAnthropic, startFakeAnthropic } from "./fake-anthropic.ts";
 
 export interface RealClaudecodeui {

@@ -9,7 +9,8 @@ import { createEmulator, type Emulator } from "emulate";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { launchBrowser } from "../browser.ts";
-import { freePort, startHub, type TestHub } from "../hub.ts";
+import { startHub, type TestHub } from "../hub.ts";
+import { freePort } from "../port.ts";
 import { cookieNames } from "./stage.ts";
 
 const CLIENT = { client_id: "Iv1.emulated", client_secret: "emulated-secret" };

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { FakeGitHub } from "../../packages/hub/test/fake-github.ts";
 import type { HubSettings } from "../../packages/hub/local/settings.ts";
-import { freePort } from "../hub.ts";
+import { freePort } from "../port.ts";
 
 export interface GitHubServer {
   github: FakeGitHub;

@@ -1,4 +1,4 @@
-import { freePort } from "../port.ts";
+import { freePort } from "../../../e2e/port.ts";
 import { startNginx } from "../nginx.ts";
 import { processTree } from "../processes.ts";
 import type { Path } from "./path.ts";

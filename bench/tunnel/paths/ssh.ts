@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import path from "node:path";
-import { freePort } from "../port.ts";
+import { freePort } from "../../../e2e/port.ts";
 import { type Child, startChild, untilListening } from "../children.ts";
 import { temporaryFolder } from "../folder.ts";
 import { processTree } from "../processes.ts";

@@ -1,7 +1,7 @@
 import { startHub } from "../../../e2e/hub.ts";
 import { childProcesses } from "../../../packages/hub/local/processes.ts";
 import { atEnd } from "../cleanup.ts";
-import { freePort } from "../port.ts";
+import { freePort } from "../../../e2e/port.ts";
 import { processTree, type PathProcess } from "../processes.ts";
 import { connect, signIn, type PathHub } from "./hub-instance.ts";
 import type { Path } from "./path.ts";

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import path from "node:path";
-import { freePort } from "../port.ts";
+import { freePort } from "../../../e2e/port.ts";
 import { createLocalUser, createSignInLink, createToken } from "../../../packages/hub/local/account.ts";
 import { applyMigrations } from "../../../packages/hub/local/migrations.ts";
 import { hubPackage } from "../../../packages/hub/local/paths.ts";

@@ -1,5 +1,6 @@
 /** Asking a connector for its log: what it answers, what it does not, and that nothing of it keeps the object awake. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { encodeControl, type LogLine } from "@ai-orchestrator/protocol";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { connectFake, type FakeApplication, type FakeConnector } from "../../test/fake-connector.ts";
@@ -101,6 +102,9 @@ test("unasked or told twice is nothing: no row, no word to the UserHub, no end o
       answer([]);
     },
   });
+  // Its UserHub hears of it by itself, a moment later.
+  const hub = env.USER_HUB.getByName(OWNER);
+  await vi.waitFor(async () => expect(await hub.find("test", "unasked")).not.toBeNull());
   const tunnel = await tunnelOf(OWNER, "unasked");
   const rows = () => runInDurableObject(tunnel, (_, { storage }) => storage.sql.databaseSize);
   const before = await rows();

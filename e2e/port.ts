@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Below what Linux takes for connections that go out: of those a load makes many, and one could take a port between look and use. */
+/** Below what Linux takes for connections that go out: one of those, such as a connector that looks for its hub, could take a port between look and use. */
 const FIRST = 15_000;
 const LAST = 32_000;
 
